@@ -1,0 +1,137 @@
+#include "control/protocol/commands.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/config/value.hpp"
+#include "base/ulid.hpp"
+#include "base/units.hpp"
+
+namespace posthorn::control {
+namespace {
+
+constexpr std::array<std::string_view, 5> kStates = {"any", "active", "waiting", "deferred", "frozen"};
+constexpr std::array<std::string_view, 4> kSorts = {"arrival", "next_try", "attempts", "size"};
+
+constexpr Argument kOneId = {
+    .name = "id", .type = ArgType::text, .required = true, .plain = true, .help = "A message's id."};
+constexpr Argument kIds = {.name = "ids", .type = ArgType::ids, .plain = true, .help = "Messages' ids."};
+constexpr Argument kDomain = {.name = "domain", .type = ArgType::text, .help = "All recipients of this domain."};
+constexpr Argument kAll = {.name = "all", .type = ArgType::flag, .help = "Everything in the queue."};
+
+constexpr std::array kList = {
+    Argument{.name = "state",
+             .type = ArgType::choice,
+             .help = "Only messages with a recipient in this state.",
+             .choices = kStates},
+    Argument{.name = "domain",
+             .type = ArgType::text,
+             .help = "Only for this domain; \"*.example.com\": names below it."},
+    Argument{.name = "sender", .type = ArgType::text, .help = "Only where the sender holds this text."},
+    Argument{.name = "recipient", .type = ArgType::text, .help = "Only where a recipient holds this text."},
+    Argument{.name = "older_than", .type = ArgType::duration, .help = "Only what arrived longer ago."},
+    Argument{.name = "newer_than", .type = ArgType::duration, .help = "Only what arrived less long ago."},
+    Argument{.name = "sort", .type = ArgType::choice, .help = "Order; arrival if not given.", .choices = kSorts},
+    Argument{.name = "descending", .type = ArgType::flag, .help = "Largest or newest first."},
+    Argument{.name = "limit",
+             .type = ArgType::integer,
+             .help = "At most so many; 100 if not given.",
+             .min = 1,
+             .max = 10'000},
+};
+constexpr std::array kView = {kOneId};
+constexpr std::array kWhich = {kIds, kDomain, kAll};
+constexpr std::array kDelete = {
+    Argument{.name = "ids", .type = ArgType::ids, .required = true, .plain = true, .help = "Messages' ids."},
+    Argument{.name = "bounce", .type = ArgType::flag, .help = "Tell the senders."},
+};
+constexpr std::array kRoute = {
+    Argument{.name = "domain", .type = ArgType::text, .required = true, .plain = true, .help = "A domain."},
+};
+
+constexpr std::array kCommands = {
+    Command{"system.ping", Role::read, Shape::fields, "Is the server there?", {}},
+    Command{"system.status", Role::read, Shape::fields, "How the server and its parts are.", {}},
+    Command{"queue.list", Role::read, Shape::table, "Messages in the queue.", kList},
+    Command{"queue.view", Role::read, Shape::message, "One message: its recipients and why they wait.", kView},
+    Command{"queue.stats", Role::read, Shape::fields, "Figures of the queue and its destinations.", {}},
+    Command{"queue.route", Role::read, Shape::fields, "How mail for a domain goes now, and why.", kRoute},
+    Command{"queue.retry", Role::write, Shape::fields, "Try again now.", kWhich},
+    Command{"queue.freeze", Role::write, Shape::fields, "Hold back until unfrozen.", kWhich},
+    Command{"queue.unfreeze", Role::write, Shape::fields, "Let go on.", kWhich},
+    Command{"queue.delete", Role::write, Shape::fields, "Give up pending recipients.", kDelete},
+};
+
+std::optional<std::string> check_text(const Argument& arg, const Value& value) {
+    if (value.as<std::string>() == nullptr) return fmt::format("argument {} wants a string", arg.name);
+    if (arg.type == ArgType::duration && !base::parse_duration(value.text()))
+        return fmt::format("argument {} wants a duration such as \"1h30m\"", arg.name);
+    if (arg.type != ArgType::choice) return std::nullopt;
+    if (std::find(arg.choices.begin(), arg.choices.end(), value.text()) != arg.choices.end()) return std::nullopt;
+    return fmt::format("argument {} wants one of {}", arg.name, fmt::join(arg.choices, ", "));
+}
+
+std::optional<std::string> check_ids(const Argument& arg, const Value& value) {
+    const auto* list = value.items();
+    if (list == nullptr) return fmt::format("argument {} wants a list of message ids", arg.name);
+    if (list->size() > kMaxIds) return fmt::format("argument {} takes at most {} ids", arg.name, kMaxIds);
+    for (const auto& id : *list) {
+        if (!base::Ulid::parse(id.text())) return fmt::format("\"{}\" is not a message id", id.text());
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> check_arg(const Argument& arg, const Value& value) {
+    switch (arg.type) {
+        case ArgType::text:
+        case ArgType::duration:
+        case ArgType::choice: return check_text(arg, value);
+        case ArgType::flag:
+            if (value.as<bool>() == nullptr) return fmt::format("argument {} wants true or false", arg.name);
+            return std::nullopt;
+        case ArgType::integer: {
+            const auto n = value.integer();
+            if (!n || *n < arg.min || *n > arg.max)
+                return fmt::format("argument {} wants an integer from {} to {}", arg.name, arg.min, arg.max);
+            return std::nullopt;
+        }
+        case ArgType::ids: return check_ids(arg, value);
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view name(Role role) { return role == Role::read ? "read" : "write"; }
+
+std::span<const Command> commands() { return kCommands; }
+
+const Command* find_command(std::string_view name) {
+    const auto* found =
+        std::find_if(kCommands.begin(), kCommands.end(), [&](const Command& c) { return c.name == name; });
+    return found == kCommands.end() ? nullptr : found;
+}
+
+std::optional<std::string> check_args(const Command& command, const Value& args) {
+    for (const auto& [key, value] : *args.members()) {
+        const auto arg = std::find_if(command.args.begin(), command.args.end(),
+                                      [&, &k = key](const Argument& a) { return a.name == k; });
+        if (arg == command.args.end()) {
+            std::vector<std::string> known;
+            for (const auto& a : command.args) known.emplace_back(a.name);
+            const auto near = base::config::nearest(key, known);
+            return fmt::format("{} has no argument {}{}", command.name, key,
+                               near.empty() ? "" : fmt::format("; did you mean {}?", near));
+        }
+        if (auto complaint = check_arg(*arg, value)) return complaint;
+    }
+    for (const auto& arg : command.args) {
+        if (arg.required && args.find(arg.name) == nullptr)
+            return fmt::format("{} needs the argument {}", command.name, arg.name);
+    }
+    return std::nullopt;
+}
+
+}  // namespace posthorn::control

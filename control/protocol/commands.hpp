@@ -1,0 +1,58 @@
+// The command table: what can be asked over the control socket, as data. The server checks requests against it,
+// mailctl makes its sub-commands and help from it, docs/control-protocol.md's list is written from it. Handlers are
+// elsewhere (control/handlers.hpp).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "control/protocol/value.hpp"
+
+namespace posthorn::control {
+
+enum class Role : std::uint8_t { read, write };
+std::string_view name(Role role);
+
+enum class ArgType : std::uint8_t {
+    text,
+    integer,
+    flag,
+    duration,  // "1h30m"
+    choice,
+    ids,  // message ids: a list of strings; on a command line all plain words
+};
+
+struct Argument {
+    std::string_view name;
+    ArgType type;
+    bool required = false;
+    bool plain = false;  // on a command line without --name
+    std::string_view help;
+    std::span<const std::string_view> choices{};  // of ArgType::choice
+    std::int64_t min = 0;                         // of ArgType::integer
+    std::int64_t max = 0;
+};
+
+// How mailctl shows the result to people.
+enum class Shape : std::uint8_t { fields, table, message };
+
+struct Command {
+    std::string_view name;  // "queue.list"; on a command line "queue list"
+    Role role;
+    Shape shape;
+    std::string_view help;
+    std::span<const Argument> args;
+};
+
+inline constexpr std::size_t kMaxIds = 1000;  // of one request
+
+std::span<const Command> commands();
+const Command* find_command(std::string_view name);
+
+// What is wrong with a request's arguments, for the one who asked; nothing when they fit.
+std::optional<std::string> check_args(const Command& command, const Value& args);
+
+}  // namespace posthorn::control

@@ -1,0 +1,225 @@
+#include "control/server.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <vector>
+
+#include "base/log.hpp"
+#include "control/protocol/frame.hpp"
+#include "net/stream.hpp"
+
+namespace posthorn::control {
+namespace {
+
+constexpr auto kSilence = std::chrono::seconds(kSilenceSeconds);
+// A frame of a long list is closed at this size, so that one item more passes kMaxFrame only if it is huge itself.
+constexpr std::size_t kFrameTarget = std::size_t{128} << 10U;
+constexpr std::size_t kReadSize = 4096;
+
+std::string_view code_of(base::ErrorKind kind) {
+    switch (kind) {
+        case base::ErrorKind::temporary: return "busy";
+        case base::ErrorKind::permanent: return "not_found";
+        case base::ErrorKind::protocol: return "bad_request";
+        case base::ErrorKind::internal: return "failed";
+    }
+    return "failed";
+}
+
+std::string refusal(std::int64_t id, std::string_view code, std::string message) {
+    return encode_answer({.id = id, .ok = false, .code = std::string(code), .message = std::move(message)});
+}
+
+// The frames of an answer; a long list is cut into several.
+std::vector<std::string> frames_of(std::int64_t id, Reply reply) {
+    std::vector<std::string> out;
+    if (auto* list = reply.result.items()) {
+        Value::List part;
+        std::size_t size = 0;
+        for (Value& item : *list) {
+            const auto item_size = encode(item).size();
+            if (size > 0 && size + item_size > kFrameTarget) {
+                out.push_back(encode_answer({.id = id, .result = std::move(part), .more = true}));
+                part = {};
+                size = 0;
+            }
+            size += item_size;
+            part.push_back(std::move(item));
+        }
+        reply.result = std::move(part);
+    }
+    out.push_back(encode_answer({.id = id, .result = std::move(reply.result), .info = std::move(reply.info)}));
+    for (const auto& body : out) {
+        if (body.size() > kMaxFrame) return {refusal(id, "failed", "the answer is too long for a frame")};
+    }
+    return out;
+}
+
+net::Task<bool> send(net::Stream& stream, std::string body) {
+    const std::string bytes = frame(body);
+    const auto deadline = stream.loop().now() + kSilence;
+    const net::IoResult written = co_await stream.write(std::string_view(bytes), deadline);
+    co_return written.ok();
+}
+
+enum class Got : std::uint8_t { frame, garbage, end };
+
+// The next frame, or why there is none. The time limit is for the whole frame: a trickle does not extend it.
+net::Task<Got> receive(net::Stream& stream, std::string& body) {
+    FrameReader reader;
+    std::array<char, kReadSize> buffer;
+    const auto deadline = stream.loop().now() + kSilence;
+    while (!reader.complete()) {
+        if (reader.oversized()) co_return Got::garbage;
+        const auto size = std::min(buffer.size(), reader.wants());
+        const net::IoResult got = co_await stream.read_some(std::span(buffer.data(), size), deadline);
+        if (!got.ok()) co_return Got::end;
+        reader.feed({buffer.data(), got.size});
+    }
+    body = reader.take();
+    co_return Got::frame;
+}
+
+// Who asked for what: every command that changes something is an operator's act.
+void log_command(const Request& request, unsigned uid, bool allowed) {
+    const Command* command = find_command(request.command);
+    const bool acts = command != nullptr && command->role == Role::write;
+    const auto level = acts ? base::log::Level::notice : base::log::Level::debug;
+    const auto args = to_json(request.args, false);
+    const base::log::Field fields[] = {
+        {"command", request.command}, {"uid", uid}, {"args", args}, {"allowed", allowed}};
+    base::log::write(level, "control.command", fields, std::size(fields));
+}
+
+struct Counted {
+    explicit Counted(std::atomic<std::size_t>& c) : count(c) {}
+    ~Counted() { --count; }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+    std::atomic<std::size_t>& count;
+};
+
+}  // namespace
+
+std::optional<Role> role_of(const Permissions& permissions, unsigned peer_uid, unsigned own_uid) {
+    if (peer_uid == 0 || peer_uid == own_uid || permissions.write.contains(peer_uid)) return Role::write;
+    if (permissions.read.contains(peer_uid)) return Role::read;
+    return std::nullopt;
+}
+
+// Shared with the conversations, which may outlive the Server by a moment.
+struct Server::State {
+    State(Handlers h, Permissions p, base::Metrics& metrics)
+        : handlers(std::move(h)),
+          permissions(std::move(p)),
+          requests(metrics.counter("posthorn_control_requests_total", "Requests on the control socket")),
+          refused(metrics.counter("posthorn_control_refused_total",
+                                  "Requests refused: unknown, forbidden or not understood")) {}
+
+    const Handlers handlers;
+    const Permissions permissions;
+    base::Counter& requests;
+    base::Counter& refused;
+    std::atomic<std::size_t> connections{0};
+    std::atomic<bool> stopping{false};
+
+    // What is wrong with a request before its handler is asked: the frame that says so.
+    std::optional<std::string> objection(const Request& request, std::optional<Role> role) const {
+        const Command* command = find_command(request.command);
+        if (command == nullptr || !handlers.contains(request.command))
+            return refusal(request.id, "unknown_command", fmt::format("there is no command {}", request.command));
+        if (!role || (command->role == Role::write && *role != Role::write))
+            return refusal(request.id, "forbidden", fmt::format("{} is not allowed for you", request.command));
+        if (auto complaint = check_args(*command, request.args))
+            return refusal(request.id, "bad_request", *complaint);
+        return std::nullopt;
+    }
+
+    net::Task<std::vector<std::string>> answer(net::Loop& loop, Request request) const {
+        const Handler& handler = handlers.find(request.command)->second;
+        base::Result<Reply> reply = co_await handler(loop, std::move(request.args));
+        if (reply) co_return frames_of(request.id, *std::move(reply));
+        std::vector<std::string> out;
+        out.push_back(refusal(request.id, code_of(reply.error().kind), reply.error().log_text));
+        co_return out;
+    }
+
+    // One request after the other until the peer ends, is silent, or sends what is no request.
+    static net::Task<> converse(std::shared_ptr<State> state, std::unique_ptr<net::Stream> stream) {
+        const Counted counted(state->connections);
+        net::Loop& loop = stream->loop();
+        const auto peer = net::peer_credentials(*stream);
+        const unsigned uid = peer ? peer->uid : ~0U;
+        std::optional<Role> role;
+        if (peer) role = role_of(state->permissions, uid, ::geteuid());
+        bool open = true;
+        while (open && !state->stopping) {
+            std::string body;
+            const Got got = co_await receive(*stream, body);
+            if (got == Got::end) break;
+            std::int64_t id = 0;
+            std::optional<Request> request;
+            if (got == Got::frame) request = decode_request(body, id);
+            std::vector<std::string> frames;
+            if (!request) {
+                // What follows cannot be trusted to be a frame.
+                state->refused.add();
+                open = false;
+                frames.push_back(refusal(id, "bad_request", "not a request of protocol version 1"));
+            } else if (auto no = state->objection(*request, role)) {
+                state->refused.add();
+                log_command(*request, uid, false);
+                frames.push_back(*std::move(no));
+            } else {
+                state->requests.add();
+                log_command(*request, uid, true);
+                frames = co_await state->answer(loop, *std::move(request));
+            }
+            for (auto& one : frames) {
+                const bool sent = co_await send(*stream, std::move(one));
+                open = open && sent;
+                if (!sent) break;
+            }
+        }
+        co_await stream->shutdown(loop.now() + std::chrono::seconds(1));
+    }
+
+    static net::Task<> turn_away(std::shared_ptr<State> state, std::unique_ptr<net::Stream> stream) {
+        state->refused.add();
+        const bool sent = co_await send(*stream, refusal(0, "busy", "too many control connections"));
+        if (sent) co_await stream->shutdown(stream->loop().now() + std::chrono::seconds(1));
+    }
+
+    static void accept(const std::shared_ptr<State>& state, net::Loop& loop, std::unique_ptr<net::Stream> stream) {
+        if (state->connections.fetch_add(1) >= kMaxConnections) {
+            --state->connections;
+            net::spawn(loop, "control.turn_away", turn_away(state, std::move(stream)));
+            return;
+        }
+        net::spawn(loop, "control.connection", converse(state, std::move(stream)));
+    }
+};
+
+Server::Server(net::LoopGroup& loops, std::unique_ptr<net::Listener> listener, Handlers handlers,
+               Permissions permissions, base::Metrics& metrics)
+    : state_(std::make_shared<State>(std::move(handlers), std::move(permissions), metrics)),
+      listener_(std::move(listener)),
+      loops_(loops) {}
+
+Server::~Server() { stop(); }
+
+void Server::start() {
+    listener_->start(loops_, [state = state_](net::Loop& loop, std::unique_ptr<net::Stream> stream) {
+        State::accept(state, loop, std::move(stream));
+    });
+}
+
+void Server::stop() {
+    state_->stopping = true;
+    listener_->stop();
+}
+
+}  // namespace posthorn::control

@@ -1,0 +1,46 @@
+// The control socket (docs/control-protocol.md): a thin driver over control/protocol/. Few connections, each with
+// one frame in and one answer out at a time; who may do what is known from the peer's uid.
+#pragma once
+
+#include <memory>
+#include <set>
+
+#include "base/metrics.hpp"
+#include "control/handlers.hpp"
+#include "control/protocol/commands.hpp"
+#include "net/listener.hpp"
+#include "net/loop.hpp"
+
+namespace posthorn::control {
+
+// Uids. Root and our own always may write.
+struct Permissions {
+    std::set<unsigned> write;
+    std::set<unsigned> read;
+};
+
+std::optional<Role> role_of(const Permissions& permissions, unsigned peer_uid, unsigned own_uid);
+
+inline constexpr std::size_t kMaxConnections = 32;
+
+class Server {
+public:
+    // `listener` is a bound Unix socket; `loops` (the admin loop) and what the handlers use outlive the server.
+    Server(net::LoopGroup& loops, std::unique_ptr<net::Listener> listener, Handlers handlers,
+           Permissions permissions, base::Metrics& metrics);
+    ~Server();
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    void start();
+    // Stops accepting; conversations under way end with their next request or with the loop. Any thread.
+    void stop();
+
+private:
+    struct State;
+    std::shared_ptr<State> state_;
+    std::unique_ptr<net::Listener> listener_;
+    net::LoopGroup& loops_;
+};
+
+}  // namespace posthorn::control

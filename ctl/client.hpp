@@ -1,0 +1,37 @@
+// A blocking client of the control socket, for command-line tools.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "control/protocol/frame.hpp"
+
+namespace posthorn::ctl {
+
+// Where a server's socket may be, in the order of trying: the environment's POSTHORN_CONTROL_SOCKET alone if set,
+// else the system's, then the user's own.
+std::vector<std::string> usual_sockets();
+
+class Client {
+public:
+    // Connects to `path`, or to the first of usual_sockets() that answers when it is empty.
+    static base::Result<Client> connect(const std::string& path);
+    ~Client();
+    Client(Client&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Client& operator=(Client&&) = delete;
+
+    // Sends one request and reads its answer; of an answer in several frames the lists are joined. An Error means
+    // that the conversation failed; a refusal is an Answer with ok == false.
+    base::Result<control::Answer> call(const std::string& command, control::Value args);
+
+private:
+    explicit Client(int fd) : fd_(fd) {}
+    base::Result<void> send(std::string_view bytes);
+    base::Result<control::Answer> receive();
+
+    int fd_ = -1;
+    std::int64_t last_id_ = 0;
+};
+
+}  // namespace posthorn::ctl

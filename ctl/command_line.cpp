@@ -1,0 +1,228 @@
+#include "ctl/command_line.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/config/value.hpp"
+
+namespace posthorn::ctl {
+namespace {
+
+using control::ArgType;
+using control::Argument;
+using control::Command;
+using control::Value;
+
+// "older_than" in a frame is --older-than on a command line.
+std::string dashed(std::string_view name) {
+    std::string out(name);
+    std::replace(out.begin(), out.end(), '_', '-');
+    return out;
+}
+
+std::string spaced(std::string_view name) {
+    std::string out(name);
+    std::replace(out.begin(), out.end(), '.', ' ');
+    return out;
+}
+
+const Command* find_command(std::string_view group, std::string_view verb) {
+    return control::find_command(fmt::format("{}.{}", group, verb));
+}
+
+std::string unknown_command(std::string_view group, std::string_view verb) {
+    std::vector<std::string> known;
+    for (const auto& command : control::commands()) known.push_back(spaced(command.name));
+    const auto given = verb.empty() ? std::string(group) : fmt::format("{} {}", group, verb);
+    const auto near = base::config::nearest(given, known);
+    return fmt::format("there is no command \"{}\"{}", given,
+                       near.empty() ? "; see mailctl --help" : fmt::format("; did you mean \"{}\"?", near));
+}
+
+class Parser {
+public:
+    explicit Parser(std::span<const std::string> words) : words_(words) {}
+
+    std::expected<CommandLine, std::string> run() {
+        while (next_ < words_.size() && error_.empty()) {
+            const std::string& word = words_[next_++];
+            if (word == "--" && !only_plain_)
+                only_plain_ = true;
+            else if (word.starts_with("-") && word.size() > 1 && !only_plain_)
+                option(word);
+            else
+                plain(word);
+        }
+        if (error_.empty()) finish();
+        if (!error_.empty()) return std::unexpected(error_);
+        return std::move(line_);
+    }
+
+private:
+    void option(const std::string& word) {
+        const auto equals = word.find('=');
+        const auto name = word.substr(0, equals);
+        std::optional<std::string> value;
+        if (equals != std::string::npos) value = word.substr(equals + 1);
+        if (name == "--json")
+            line_.json = true;
+        else if (name == "--version")
+            line_.version = true;
+        else if (name == "-h" || name == "--help")
+            help_ = true;
+        else if (name == "--control-socket")
+            line_.socket = wanted(name, value);
+        else if (command_ == nullptr)
+            error_ = fmt::format("unknown option {}", name);
+        else
+            argument(name, value);
+    }
+
+    std::string wanted(const std::string& name, const std::optional<std::string>& value) {
+        if (value) return *value;
+        if (next_ < words_.size()) return words_[next_++];
+        error_ = fmt::format("{} wants a value", name);
+        return {};
+    }
+
+    void argument(const std::string& option, const std::optional<std::string>& value) {
+        for (const Argument& arg : command_->args) {
+            if ("--" + dashed(arg.name) != option) continue;
+            if (arg.type == ArgType::flag) {
+                if (value) error_ = fmt::format("{} takes no value", option);
+                set(arg, Value(true));
+            } else {
+                give(arg, wanted(option, value));
+            }
+            return;
+        }
+        std::vector<std::string> known;
+        for (const Argument& arg : command_->args) known.push_back("--" + dashed(arg.name));
+        const auto near = base::config::nearest(option, known);
+        error_ = fmt::format("{} has no option {}{}", spaced(command_->name), option,
+                             near.empty() ? "" : fmt::format("; did you mean {}?", near));
+    }
+
+    void give(const Argument& arg, const std::string& word) {
+        if (!error_.empty()) return;
+        if (arg.type == ArgType::ids) {
+            ids_arg_ = &arg;
+            ids_.add(word);
+        } else if (arg.type == ArgType::integer) {
+            std::int64_t n = 0;
+            const auto [end, bad] = std::from_chars(word.data(), word.data() + word.size(), n);
+            if (bad != std::errc{} || end != word.data() + word.size())
+                error_ = fmt::format("--{} wants an integer, not {}", dashed(arg.name), word);
+            set(arg, Value(n));
+        } else {
+            set(arg, Value(word));
+        }
+    }
+
+    void set(const Argument& arg, Value value) {
+        if (line_.args.find(arg.name) != nullptr && error_.empty())
+            error_ = fmt::format("{} is given twice", dashed(arg.name));
+        line_.args.set(std::string(arg.name), std::move(value));
+    }
+
+    void plain(const std::string& word) {
+        if (group_.empty()) {
+            group_ = word;
+        } else if (command_ == nullptr) {
+            command_ = find_command(group_, word);
+            if (command_ == nullptr) {
+                verb_ = word;
+                if (group_ != "help") error_ = unknown_command(group_, word);
+            }
+        } else {
+            for (const Argument& arg : command_->args) {
+                if (!arg.plain || (arg.type != ArgType::ids && line_.args.find(arg.name) != nullptr)) continue;
+                give(arg, word);
+                return;
+            }
+            error_ = fmt::format("{} takes no \"{}\"", spaced(command_->name), word);
+        }
+    }
+
+    void finish() {
+        if (line_.version) return;
+        if (help_ || group_ == "help" || group_.empty()) {
+            if (group_ == "help")
+                line_.help_for = verb_;
+            else
+                line_.help_for = command_ != nullptr ? spaced(command_->name) : group_;
+            if (!help_ && group_.empty()) error_ = "what? see mailctl --help";
+            return;
+        }
+        if (command_ == nullptr) {
+            error_ = unknown_command(group_, "");
+            return;
+        }
+        if (ids_arg_ != nullptr) line_.args.set(std::string(ids_arg_->name), std::move(ids_));
+        if (const auto complaint = control::check_args(*command_, line_.args)) error_ = *complaint;
+        line_.command = command_;
+    }
+
+    std::span<const std::string> words_;
+    std::size_t next_ = 0;
+    CommandLine line_;
+    std::string group_, verb_, error_;
+    const Command* command_ = nullptr;
+    const Argument* ids_arg_ = nullptr;
+    Value ids_ = Value::list();
+    bool help_ = false;
+    bool only_plain_ = false;
+};
+
+std::string synopsis(const Command& command) {
+    std::string out = "mailctl " + spaced(command.name);
+    for (const Argument& arg : command.args) {
+        std::string part = arg.plain                   ? std::string(arg.type == ArgType::ids ? "ID..."
+                                                                     : arg.name == "id"       ? "ID"
+                                                                                              : "DOMAIN")
+                           : arg.type == ArgType::flag ? "--" + dashed(arg.name)
+                                                       : "--" + dashed(arg.name) + " VALUE";
+        out += arg.required ? " " + part : " [" + part + "]";
+    }
+    return out;
+}
+
+std::string command_help(const Command& command) {
+    std::string out = fmt::format("{}\n\n{}\n", synopsis(command), command.help);
+    if (!command.args.empty()) out += "\n";
+    for (const Argument& arg : command.args) {
+        const auto left = arg.plain ? (arg.type == ArgType::ids ? "ID..."
+                                       : arg.name == "id"       ? "ID"
+                                                                : "DOMAIN")
+                                    : "--" + dashed(arg.name);
+        out += fmt::format("  {:<14} {}", left, arg.help);
+        if (!arg.choices.empty()) out += fmt::format(" One of {}.", fmt::join(arg.choices, ", "));
+        out += '\n';
+    }
+    return out;
+}
+
+}  // namespace
+
+std::expected<CommandLine, std::string> parse_command_line(std::span<const std::string> words) {
+    return Parser(words).run();
+}
+
+std::string help_text(std::string_view about) {
+    std::string all;
+    for (const Command& command : control::commands()) {
+        const auto words = spaced(command.name);
+        if (words == about) return command_help(command);
+        if (about.empty() || words.starts_with(std::string(about) + " "))
+            all += fmt::format("  {:<16} {}\n", words, command.help);
+    }
+    return "mailctl [--control-socket PATH] [--json] COMMAND [ARGUMENT...]\n\n" +
+           (all.empty() ? "There is no such command.\n" : all) +
+           "\nmailctl COMMAND --help tells more about one. Exit status: 0 done, 1 refused or not found, 2 wrong "
+           "usage,\n"
+           "3 the server cannot be reached.\n";
+}
+
+}  // namespace posthorn::ctl

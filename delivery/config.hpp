@@ -1,0 +1,55 @@
+// What delivery is told by the configuration: plain values, replaced whole on reload.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "net/address.hpp"
+#include "net/tls.hpp"
+#include "policy/backoff.hpp"
+#include "policy/routing.hpp"
+
+namespace posthorn::delivery {
+
+// RFC 5321 §4.5.3.2 allows minutes; these are the defaults of [delivery.timeouts].
+struct StepTimeouts {
+    base::Duration connect = std::chrono::seconds(30);  // and the greeting, again as long
+    base::Duration ehlo = std::chrono::seconds(30);
+    base::Duration starttls = std::chrono::seconds(30);
+    base::Duration mail_from = std::chrono::seconds(30);
+    base::Duration rcpt_to = std::chrono::seconds(30);
+    base::Duration data = std::chrono::minutes(2);  // each block, and ten minutes for the final reply
+    base::Duration quit = std::chrono::seconds(10);
+};
+
+struct DsnConfig {
+    bool enabled = true;
+    std::string reporting_mta;                             // a host name
+    std::string postmaster;                                // where humans may ask; part of the text
+    base::Duration delay_warning = std::chrono::hours(4);  // 0: none
+};
+
+struct Config {
+    std::string hostname;   // our EHLO name
+    std::string state_dir;  // where what is frozen is kept; exists and is ours
+    policy::RoutingConfig routing;
+    policy::RetryPolicy retry;
+    DsnConfig dsn;
+    StepTimeouts timeouts;
+    bool bounce_eight_bit = false;  // next hop without 8BITMIME: false sends it all the same
+    base::Duration connection_idle = std::chrono::seconds(10);  // then QUIT
+    std::uint32_t connection_transactions = 1000;               // then QUIT
+
+    // Ourselves, for loop detection: names MX records may call us by, every endpoint we listen on, and this machine's
+    // addresses (each counts as listening where a wildcard address does; loopback always does).
+    std::vector<std::string> own_names;
+    std::vector<net::Endpoint> own_endpoints;
+    std::vector<net::IpAddress> own_addresses;
+
+    std::shared_ptr<const net::TlsClientContext> tls_unverified;
+    std::shared_ptr<const net::TlsClientContext> tls_verifying;
+};
+
+}  // namespace posthorn::delivery

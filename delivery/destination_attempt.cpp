@@ -1,0 +1,327 @@
+// The workers of a destination: one connection each, over which jobs go one after the other.
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "delivery/destination.hpp"
+
+namespace posthorn::delivery {
+
+namespace {
+
+using Kind = mail::Outcome::Kind;
+
+net::Task<> say_goodbye(std::unique_ptr<Connection> connection) { co_await connection->close(); }
+
+}  // namespace
+
+// One job in one worker's hands.
+struct Destination::Attempt {
+    JobPtr job;
+    std::vector<smtp::RecipientResult> results;  // parallel to job->recipients
+    std::vector<std::size_t> undecided;          // positions: no host has answered for them yet
+    base::WallTime started{};
+    base::Duration connecting{};
+    base::Duration transmitting{};
+    std::uint64_t bytes = 0;
+    bool transacted = false;       // a MAIL went out for it
+    bool paid = false;             // took its first token
+    std::shared_ptr<void> active;  // from the first MAIL on
+};
+
+// A worker is known to its destination while its frame lives, however that ends.
+class Destination::Membership {
+public:
+    Membership(std::shared_ptr<Destination> destination, Worker& worker)
+        : destination_(std::move(destination)), worker_(worker) {
+        destination_->workers_.push_back(&worker_);
+    }
+    ~Membership() {
+        destination_->opened(worker_);
+        std::erase(destination_->workers_, &worker_);
+        std::erase(destination_->idle_, &worker_);
+    }
+    Membership(const Membership&) = delete;
+    Membership& operator=(const Membership&) = delete;
+
+private:
+    std::shared_ptr<Destination> destination_;
+    Worker& worker_;
+};
+
+net::Task<> Destination::work(std::shared_ptr<Destination> self) {
+    {
+        Worker worker(self->context_.loop);
+        const Membership member(self, worker);
+        while (true) {
+            JobPtr job = self->take();
+            if (job) {
+                co_await self->attempt(&worker, std::move(job));
+                self->opened(worker);
+                if (worker.connection) continue;
+                break;
+            }
+            self->opened(worker);
+            if (self->stopped_ || !self->usable(worker)) break;
+            worker.woken = false;
+            self->idle_.push_back(&worker);
+            self->pump();  // a token, not work, may be what is missing
+            const auto until = self->context_.loop.now() + self->context_.settings->config.connection_idle;
+            if (!worker.woken) co_await worker.event.wait(until);
+            if (worker.woken) continue;
+            std::erase(self->idle_, &worker);
+            break;
+        }
+        self->drop_connection(worker, true);
+    }
+    self->pump();
+}
+
+bool Destination::usable(Worker& worker) {
+    if (!worker.connection) return false;
+    return worker.generation == generation_ && worker.connection->reusable() &&
+           worker.connection->messages() < context_.settings->config.connection_transactions;
+}
+
+void Destination::drop_connection(Worker& worker, bool politely) {
+    if (!worker.connection) return;
+    --connected_;
+    context_.shared->metrics.connections.add(-1);
+    if (politely && worker.connection->reusable()) {
+        net::spawn(context_.loop, "delivery.quit", say_goodbye(std::move(worker.connection)));
+    }
+    worker.connection.reset();
+}
+
+net::Task<> Destination::attempt(Worker* worker, JobPtr job) {
+    Attempt a;
+    a.job = std::move(job);
+    ++in_flight_;
+    ++unpaid_;
+    std::string trouble;
+    try {
+        co_await run(worker, &a);
+    } catch (const std::exception& e) {
+        trouble = e.what();
+    }
+    if (a.job) fail_internally(a, trouble);
+    --in_flight_;
+    if (!a.paid) --unpaid_;
+}
+
+net::Task<> Destination::run(Worker* worker, Attempt* attempt) {
+    Attempt& a = *attempt;
+    a.results.resize(a.job->recipients.size());
+    for (std::size_t i = 0; i < a.results.size(); ++i) a.undecided.push_back(i);
+    a.started = context_.loop.clock().wall();
+    const bool fetched = co_await fetch(attempt);
+    if (!fetched) {
+        finish(a);
+        co_return;
+    }
+    if (usable(*worker)) {
+        const Sent sent = co_await transact(worker, attempt);
+        if (sent == Sent::no_token) put_back(std::move(a.job));
+        if (sent == Sent::done) finish(a);
+        if (sent != Sent::lost) co_return;
+    }
+    drop_connection(*worker, true);
+    co_await reach(worker, attempt);
+}
+
+// A broken invariant of ours: the job must not be lost with the worker that met it.
+void Destination::fail_internally(Attempt& a, const std::string& trouble) {
+    base::log::error("delivery.exception", {{"message_id", a.job->id.to_string()}, {"msg", trouble}});
+    mail::Outcome why;
+    why.status = "4.3.0";
+    why.text = "Internal error while sending";
+    why.at = context_.loop.clock().wall();
+    for (auto& result : a.results) {
+        if (result.outcome.kind != Kind::delivered)
+            result = smtp::RecipientResult{why, smtp::FailureScope::message};
+    }
+    finish(a);
+}
+
+// Reads the message back when the job waited without it.
+net::Task<bool> Destination::fetch(Attempt* a) {
+    if (a->job->envelope) co_return true;
+    auto loaded = co_await context_.shared->deps.queue.load(context_.loop, a->job->id);
+    if (loaded) {
+        a->job->envelope = std::make_shared<const mail::Envelope>(std::move(loaded->envelope));
+        a->job->body = std::move(loaded->body);
+        co_return true;
+    }
+    mail::Outcome why;
+    why.status = "4.3.0";
+    why.text = "The message could not be read from the queue: " + loaded.error().log_text;
+    why.at = a->started;
+    for (auto& result : a->results) result = smtp::RecipientResult{why, smtp::FailureScope::message};
+    co_return false;
+}
+
+// Opens a connection to one address after the other until one has answered for every recipient.
+net::Task<> Destination::reach(Worker* worker, Attempt* a) {
+    a->job->stage = Hold::dns;
+    auto config = std::shared_ptr<const Config>(context_.settings, &context_.settings->config);
+    NextHops hops = co_await find_next_hops(context_.loop, context_.shared->deps.resolver, *context_.random, route_,
+                                            std::move(config));
+    mail::Outcome last;
+    bool permanent = !hops.unsettled;
+    if (hops.failure) {
+        last = *hops.failure;
+        permanent = last.kind == Kind::permanent;
+    }
+    context_.addresses.sort(hops.targets, context_.loop.now());
+    for (const Target& target : hops.targets) {
+        if (stopped_) break;
+        a->job->stage = Hold::connecting;
+        const std::uint64_t generation = generation_;
+        OpenResult open = co_await Connection::open(context_.loop, client_context(), client_target(target));
+        a->connecting += open.elapsed;
+        if (!open.connection) {
+            context_.addresses.failed(target.endpoint, context_.loop.now());
+            permanent = permanent && open.failure.kind == Kind::permanent;
+            // A temporary failure weighs more than a permanent one: it is what the sender should hear of.
+            if (last.status.empty() || open.failure.kind == Kind::temporary || permanent) last = open.failure;
+            continue;
+        }
+        context_.addresses.worked(target.endpoint);
+        worker->connection = std::move(open.connection);
+        worker->generation = generation;
+        opened(*worker);
+        ++connected_;
+        context_.shared->metrics.connections.add(1);
+        const Sent sent = co_await transact(worker, a);
+        if (sent == Sent::no_token) put_back(std::move(a->job));
+        if (sent == Sent::done) finish(*a);
+        if (sent != Sent::lost) co_return;
+        permanent = false;
+        last = a->results[a->undecided.front()].outcome;
+        drop_connection(*worker, false);
+    }
+    if (stopped_ && !a->transacted) {
+        give_back(std::move(a->job));
+        co_return;
+    }
+    // A smarthost that turns us away (a wrong password ...) is our trouble, not the recipient's.
+    if (route_->smarthost) permanent = false;
+    last.kind = permanent ? Kind::permanent : Kind::temporary;
+    if (!permanent && last.status.starts_with('5')) last.status.front() = '4';
+    if (!permanent && last.status.starts_with('5')) last.status.front() = '4';
+    not_reached(*a, std::move(last));
+}
+
+void Destination::not_reached(Attempt& a, mail::Outcome why) {
+    if (why.status.empty()) why.status = "4.4.1";
+    if (why.at == base::WallTime{}) why.at = context_.loop.clock().wall();
+    last_error_ = why.text;
+    if (connected_ > 0 && !a.transacted) {
+        // Others stand: the host is only tired of connections, whatever code it says so with. This job waits for one
+        // of them.
+        crowded_until_ = context_.loop.now() + kCrowdedPause;
+        put_back(std::move(a.job));
+        return;
+    }
+    for (const std::size_t i : a.undecided) a.results[i] = smtp::RecipientResult{why};
+    const bool alone = why.kind == Kind::temporary && connected_ == 0 && !a.transacted;
+    finish(a);
+    if (alone) unreachable(why);
+}
+
+// Sends to those that no host has answered for. Takes the token: one MAIL, one token.
+net::Task<Destination::Sent> Destination::transact(Worker* worker, Attempt* a) {
+    while (!bucket_.take(context_.loop.now())) {
+        if (!a->transacted) co_return Sent::no_token;
+        a->job->stage = Hold::bucket;
+        co_await net::sleep_until(context_.loop, bucket_.next());
+    }
+    if (!std::exchange(a->paid, true)) --unpaid_;
+    if (stopped_) {
+        bucket_.give_back();
+        co_return Sent::lost;
+    }
+    pump();  // with this connection up, further ones may be opened
+    if (!a->active) a->active = std::make_shared<Active>(context_.shared);
+    a->job->stage = Hold::in_flight;
+    context_.shared->metrics.in_flight.add(1);
+    SendRequest request;
+    request.envelope = a->job->envelope;
+    request.body = a->job->body;
+    for (const std::size_t i : a->undecided) request.recipients.push_back(a->job->recipients[i]);
+    TransactionResult result = co_await worker->connection->send(std::move(request));
+    context_.shared->metrics.in_flight.add(-1);
+    if (result.transactions == 0) bucket_.give_back();
+    if (result.transactions > 1) bucket_.spend(result.transactions - 1, context_.loop.now());
+    a->transacted = a->transacted || result.transactions > 0;
+    take_results(*a, std::move(result));
+    co_return a->undecided.empty() ? Sent::done : Sent::lost;
+}
+
+void Destination::take_results(Attempt& a, TransactionResult result) {
+    a.transmitting += result.elapsed;
+    a.bytes += result.bytes;
+    std::vector<std::size_t> undecided;
+    for (std::size_t k = 0; k < a.undecided.size(); ++k) {
+        const std::size_t i = a.undecided[k];
+        a.results[i] = std::move(result.recipients[k]);
+        const bool again =
+            a.results[i].outcome.kind != Kind::delivered && a.results[i].scope == smtp::FailureScope::session;
+        if (again) undecided.push_back(i);
+    }
+    a.undecided = std::move(undecided);
+}
+
+void Destination::finish(Attempt& a) {
+    if (a.job->limited) {
+        const auto waited = a.started - a.job->entered;
+        context_.shared->metrics.rate_limit_delay.observe(std::chrono::duration<double>(waited).count());
+    }
+    a.job->state = Job::State::finished;
+    JobResult result;
+    result.recipients = std::move(a.results);
+    result.envelope = std::move(a.job->envelope);
+    result.body = std::move(a.job->body);
+    result.job = std::move(a.job);
+    result.started = a.started;
+    result.connecting = a.connecting;
+    result.transmitting = a.transmitting;
+    result.bytes = a.bytes;
+    result.active = std::move(a.active);
+    context_.report(std::move(result));
+}
+
+SmtpClientContext Destination::client_context() const {
+    const Config& config = context_.settings->config;
+    SmtpClientContext client;
+    client.connector = &context_.shared->deps.connector;
+    client.disk = &context_.shared->deps.disk;
+    client.events = &context_.shared->deps.events;
+    client.tls_any = config.tls_unverified;
+    client.tls_checked = config.tls_verifying;
+    client.hostname = config.hostname;
+    client.timeouts.connect = config.timeouts.connect;
+    client.timeouts.ehlo = config.timeouts.ehlo;
+    client.timeouts.starttls = config.timeouts.starttls;
+    client.timeouts.mail_from = config.timeouts.mail_from;
+    client.timeouts.rcpt_to = config.timeouts.rcpt_to;
+    client.timeouts.data = config.timeouts.data;
+    client.timeouts.quit = config.timeouts.quit;
+    client.eight_bit = config.bounce_eight_bit ? smtp::EightBit::bounce : smtp::EightBit::send;
+    client.max_recipients = route_->max_recipients;
+    return client;
+}
+
+SmtpTarget Destination::client_target(const Target& target) const {
+    SmtpTarget t;
+    t.endpoint = target.endpoint;
+    t.host = target.host;
+    t.domain = route_->domain;
+    t.tls = route_->tls;
+    t.accept_invalid_certs = route_->accept_invalid_certs;
+    t.implicit_tls = route_->smarthost && route_->hop.port == 465;
+    t.lmtp = route_->protocol == policy::Protocol::lmtp;
+    if (!route_->user.empty()) t.credentials = smtp::Credentials{route_->user, route_->password};
+    return t;
+}
+
+}  // namespace posthorn::delivery

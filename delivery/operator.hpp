@@ -1,0 +1,118 @@
+// What an operator sees of the queue and asks of it; values only. delivery/service.hpp answers.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/ulid.hpp"
+#include "mail/outcome.hpp"
+
+namespace posthorn::delivery {
+
+// Why a recipient is not being delivered at this moment.
+enum class Hold : std::uint8_t {
+    none,         // about to start
+    backoff,      // its last attempt failed: until its next try
+    unreachable,  // its destination could not be reached a moment ago
+    bucket,       // the rate limit: until a token is there
+    concurrency,  // all connections of its destination are busy
+    dns,          // being resolved
+    connecting,   // a connection is being opened
+    in_flight,    // a transaction is under way
+    recording,    // its outcome is being made durable
+    frozen,       // by an operator
+    stopping,     // the server goes down
+    final,        // nothing is left to do
+};
+std::string_view name(Hold hold);
+
+struct RecipientView {
+    std::uint32_t index = 0;
+    std::string address;
+    std::string domain;
+    mail::RecipientStatus status = mail::RecipientStatus::pending;
+    std::uint32_t attempts = 0;
+    std::optional<base::WallTime> next_try;  // pending: planned, or estimated from the bucket; nothing: frozen
+    Hold why = Hold::none;
+    std::string why_text;  // a sentence
+    mail::Outcome last;    // meaningless while attempts == 0
+};
+
+struct MessageView {
+    base::Ulid id;
+    std::string sender;  // "" for "<>"
+    base::WallTime arrival{};
+    std::uint64_t size = 0;
+    bool frozen = false;  // the message itself
+    std::string header_message_id;
+    std::string client_ip;
+    std::string auth_user;
+    std::vector<RecipientView> recipients;
+};
+
+struct ListQuery {
+    enum class State : std::uint8_t {
+        any,
+        active,    // some recipient is in an attempt
+        waiting,   // some recipient may start: it waits for bucket, connection or its turn
+        deferred,  // some recipient waits for its next try
+        frozen,
+    };
+    enum class Sort : std::uint8_t { arrival, next_try, attempts, size };
+    State state = State::any;
+    std::string domain;     // pattern: "example.com", "*.example.com"; empty: all
+    std::string sender;     // substring, case-insensitive
+    std::string recipient;  // likewise
+    std::optional<base::WallTime> arrived_before;
+    std::optional<base::WallTime> arrived_after;
+    Sort sort = Sort::arrival;
+    bool descending = false;
+    std::size_t limit = 100;
+};
+
+struct ListResult {
+    std::vector<MessageView> messages;
+    std::uint64_t matched = 0;  // of which `messages` are the first; with `sender` or `recipient`: those read
+    bool truncated = false;     // there are more than were looked at
+};
+
+// Which messages a command is for.
+struct Selection {
+    enum class Kind : std::uint8_t { ids, domain, everything } kind = Kind::ids;
+    std::vector<base::Ulid> ids;
+    std::string domain;  // a domain_key
+};
+
+struct Changed {
+    std::uint64_t count = 0;          // messages (freeze of a domain or of everything: those in the queue now)
+    std::vector<base::Ulid> unknown;  // asked for, not in the queue
+};
+
+struct DestinationStats {
+    std::string key;
+    std::string next_hop;
+    std::uint64_t waiting = 0;    // jobs that may start
+    std::uint64_t in_flight = 0;  // transactions or connection attempts with a message
+    std::uint64_t connections = 0;
+    Hold why = Hold::none;  // why the first of `waiting` does not start
+    std::optional<base::WallTime> until;
+    std::string last_error;  // of a connection
+};
+
+struct Stats {
+    std::uint64_t messages = 0;
+    std::uint64_t recipients_pending = 0;
+    std::uint64_t in_flight = 0;  // recipients in an attempt
+    std::uint64_t waiting = 0;    // recipients that may start
+    std::uint64_t deferred = 0;   // recipients waiting for their next try
+    std::uint64_t frozen = 0;     // messages frozen by themselves
+    bool everything_frozen = false;
+    std::vector<std::string> frozen_domains;
+    std::vector<DestinationStats> destinations;  // those with anything to do, busiest first, at most 100
+};
+
+}  // namespace posthorn::delivery

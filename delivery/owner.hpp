@@ -1,0 +1,203 @@
+// The owner of a shard's messages, on its loop: decides when each recipient is tried, what an outcome means, when it
+// expires, which DSNs are owed, and alone records it. Its rules:
+//
+// - An outcome is durable before anything follows from it (events, a retry, forgetting the message).
+// - One change of a message at a time (Message::busy); what comes meanwhile waits in the backlog.
+// - A recipient in phase `dispatched` or `recording` is never dispatched: nothing is sent twice.
+// - What can be decided from memory is done at once; what needs the envelope or former replies (expiry, DSNs,
+//   cold outcomes) goes through one coroutine, revise(), that reads the message back.
+// - Expiry, delay warnings and DSNs run from one heap of times and need no worker.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "delivery/frozen.hpp"
+#include "delivery/job.hpp"
+#include "delivery/message.hpp"
+#include "delivery/operator.hpp"
+#include "delivery/reporter.hpp"
+#include "delivery/shared.hpp"
+#include "spool/queue.hpp"
+
+namespace posthorn::delivery {
+
+// Recipients that fail within this time of each other share a DSN.
+inline constexpr base::Duration kDsnGather = std::chrono::minutes(1);
+
+// Destroyed when something is over.
+using Ticket = std::shared_ptr<void>;
+
+class Owner final : public spool::QueueOwner {
+public:
+    // How it reaches the destinations, on whatever loop they live.
+    struct Ways {
+        std::function<void(JobPtr, RoutePtr)> submit;
+        std::function<void(const std::string& key)> wake;
+    };
+
+    Owner(std::shared_ptr<Shared> shared, net::Loop& loop, std::unique_ptr<base::Random> random,
+          SettingsPtr settings, FrozenPtr frozen, Ways ways);
+
+    // All on the owner's loop.
+    void on_message(spool::QueuedMessage message) override;
+    void on_result(JobResult result);
+    void apply(SettingsPtr settings) { settings_ = std::move(settings); }
+    void replan();  // after a reload: every time is computed anew
+    void set_frozen(FrozenPtr frozen);
+    void stop();
+
+    // For operators; see delivery/service.hpp.
+    struct Row {
+        MessageView view;  // without what only the envelope knows
+        base::WallTime next_try{};
+        std::uint32_t attempts = 0;
+    };
+    struct Rows {
+        std::vector<Row> rows;  // sorted, at most the number asked for
+        std::uint64_t matched = 0;
+    };
+    Rows collect(const ListQuery& query, std::size_t limit) const;
+    std::optional<Row> find(const base::Ulid& id) const;
+    void count(Stats& stats) const;
+    bool knows(const base::Ulid& id) const { return messages_.contains(id); }
+    std::uint64_t retry(const Selection& which);
+    std::uint64_t covered(const Selection& which) const;
+    // The ticket is held until it is durable, or the message gone. False: unknown.
+    bool freeze(const base::Ulid& id, bool frozen, Ticket ticket);
+    bool cancel(const base::Ulid& id, bool bounce, Ticket ticket);
+
+    static bool before(const ListQuery& query, const Row& a, const Row& b);
+
+private:
+    using Messages = std::unordered_map<base::Ulid, Message>;
+
+    // A change on its way to the queue, and what is told once it is durable.
+    struct Revision {
+        spool::StateChange change;
+        std::shared_ptr<const mail::Envelope> envelope;  // null: not read yet
+        std::vector<RecipientReport> reports;
+        std::vector<DsnKind> births;         // parallel to change.births
+        std::vector<std::uint32_t> relayed;  // delivered to hosts that make no success DSN
+        bool expire = false;                 // what revise() is to do
+        bool flush_dsn = false;
+        bool warn_delay = false;
+        Removal remove = Removal::none;
+        std::vector<std::uint32_t> targets;  // of `expire` and `remove`
+        Ticket ticket;                       // of the operator who waits for it
+        base::Duration pause{};              // before the next try, after a failure
+        Active active;
+        explicit Revision(const std::shared_ptr<Shared>& shared) : active(shared) {}
+    };
+    using RevisionPtr = std::shared_ptr<Revision>;
+
+    // owner.cpp: taking in, planning, dispatching
+    void process(const base::Ulid& id, Message& m);
+    void dispatch(const base::Ulid& id, Message& m, std::shared_ptr<const mail::Envelope> envelope,
+                  std::shared_ptr<const spool::Body> body, bool urgent);
+    void make_job(const base::Ulid& id, Message& m, const RoutePtr& route, std::vector<std::uint32_t> recipients,
+                  const std::shared_ptr<const mail::Envelope>& envelope,
+                  const std::shared_ptr<const spool::Body>& body, bool urgent);
+    const RoutePtr& route_of(Domain& domain);
+    bool frozen(const Message& m, const Slot& slot) const { return m.frozen || frozen_->covers(slot.domain->name); }
+    std::vector<std::uint32_t> take_expired(Message& m, base::WallTime now);
+    static Removal wanted_removal(const Message& m);
+    static std::vector<std::uint32_t> take_removed(Message& m);
+    void take_back(Message& m, const std::function<bool(const Slot&)>& wanted);
+    bool delay_due(const Message& m, base::WallTime now) const;
+    base::WallTime next_event(const Message& m) const;
+    void plan(const base::Ulid& id, Message& m);
+    void arm();
+    void run_due();
+    void watch_young();
+    base::WallTime now() const { return loop_.clock().wall(); }
+
+    // owner_settle.cpp: outcomes
+    void settle(const base::Ulid& id, Message& m, JobResult result);
+    // What failed in one transaction comes back in one: the same pause for the same number of attempts.
+    struct Pauses {
+        std::uint32_t attempts = 0;
+        base::Duration pause{};
+    };
+    mail::RecipientState decide(const Message& m, const Slot& slot, const smtp::RecipientResult& result,
+                                Pauses& pauses) const;
+    std::optional<DsnKind> owed(const mail::Envelope& envelope, const mail::RecipientState& state,
+                                std::uint32_t index, bool relayed) const;
+    bool others_active(const Message& m, std::span<const std::uint32_t> settled) const;
+    void warm_up(JobResult result);
+    net::Task<> warm_all();
+    void commit(RevisionPtr revision);
+    void recorded(RevisionPtr revision, const base::Result<void>& result);
+    void run_backlog(const base::Ulid& id, Message& m);
+    void forget(const base::Ulid& id, const base::Error& why);
+    void apply_durable(Message& m, const Revision& revision);
+    void tell(const Revision& revision, Message& m);
+    void when_free(const base::Ulid& id, Message& m, std::move_only_function<void(Message&)> fn);
+
+    // owner_revise.cpp: changes that need the message read back
+    void start_revise(Message& m, RevisionPtr revision);
+    net::Task<> revise(RevisionPtr revision);
+    net::Task<base::Result<spool::StoredMessage>> read_back(base::Ulid id);
+    void give_up_reading(const RevisionPtr& r, Message& m, const base::Error& why);
+    void end_recipients(Revision& r, const spool::StoredMessage& stored) const;
+    net::Task<> add_dsns(RevisionPtr r, std::shared_ptr<spool::StoredMessage> stored);
+    void add_dsn(Revision& r, const spool::StoredMessage& stored, std::uint64_t header_size, DsnKind kind,
+                 const std::vector<std::uint32_t>& recipients) const;
+
+    // owner_operator.cpp
+    Row row(const base::Ulid& id, const Message& m) const;
+    RecipientView recipient_view(const Message& m, const Slot& slot) const;
+    bool matches(const ListQuery& query, const Message& m) const;
+
+    std::shared_ptr<Shared> shared_;
+    net::Loop& loop_;
+    std::unique_ptr<base::Random> random_;
+    SettingsPtr settings_;
+    FrozenPtr frozen_;
+    Ways ways_;
+    DomainPool domains_;
+    Messages messages_;
+    std::unordered_map<base::Ulid, std::deque<std::move_only_function<void(Message&)>>> backlog_;
+
+    struct Wake {
+        base::WallTime at;
+        base::Ulid id;
+        bool operator>(const Wake& other) const { return at > other.at; }
+    };
+    std::priority_queue<Wake, std::vector<Wake>, std::greater<>> heap_;
+    net::TimerId timer_ = 0;
+    base::WallTime timer_at_{};
+    struct Young {
+        base::SteadyTime at;
+        base::Ulid id;
+    };
+    std::deque<Young> young_;
+    net::TimerId young_timer_ = 0;
+    std::deque<JobResult> cold_;  // outcomes whose envelope must be read back first
+    bool warming_ = false;
+    bool stopped_ = false;
+    std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // timers that nobody cancels look whether it is
+};
+
+// Names the message in hand while it lives, for the crash count of the spool.
+class InHand {
+public:
+    InHand(spool::Queue& queue, const net::Loop& loop, const base::Ulid& id) : queue_(queue), index_(loop.index()) {
+        queue_.set_in_hand(index_, id);
+    }
+    ~InHand() { queue_.set_in_hand(index_, std::nullopt); }
+    InHand(const InHand&) = delete;
+    InHand& operator=(const InHand&) = delete;
+
+private:
+    spool::Queue& queue_;
+    std::size_t index_;
+};
+
+}  // namespace posthorn::delivery

@@ -1,0 +1,306 @@
+// What an outcome means for a recipient, and how it becomes durable.
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "delivery/owner.hpp"
+#include "mail/dsn.hpp"
+#include "policy/backoff.hpp"
+
+namespace posthorn::delivery {
+
+namespace {
+
+using Kind = mail::Outcome::Kind;
+using mail::RecipientStatus;
+
+constexpr base::Duration kFirstRecordPause = std::chrono::milliseconds(200);
+constexpr base::Duration kLongestRecordPause = std::chrono::seconds(30);
+
+}  // namespace
+
+void Owner::on_result(JobResult result) {
+    const auto at = messages_.find(result.job->id);
+    if (at == messages_.end()) return;
+    const base::Ulid id = at->first;
+    Message& m = at->second;
+    const InHand hand(shared_->deps.queue, loop_, id);
+    if (!result.attempted) {
+        std::erase(m.jobs, result.job);
+        for (const std::uint32_t index : result.job->recipients) {
+            Slot* slot = m.slot(index);
+            if (slot && slot->phase == Phase::dispatched) slot->phase = Phase::idle;
+        }
+        process(id, m);
+        return;
+    }
+    for (const std::uint32_t index : result.job->recipients) m.slot(index)->phase = Phase::recording;
+    if (!result.envelope) {
+        warm_up(std::move(result));
+        return;
+    }
+    when_free(id, m, [this, id, result = std::move(result)](Message& free) mutable {
+        settle(id, free, std::move(result));
+    });
+}
+
+// Outcomes of messages that were dropped from memory while they waited: one is read back at a time.
+void Owner::warm_up(JobResult result) {
+    cold_.push_back(std::move(result));
+    if (std::exchange(warming_, true)) return;
+    net::spawn(loop_, "delivery.warm", warm_all());
+}
+
+net::Task<> Owner::warm_all() {
+    while (!cold_.empty()) {
+        JobResult result = std::move(cold_.front());
+        cold_.pop_front();
+        const Active active(shared_);
+        const base::Ulid id = result.job->id;
+        auto stored = co_await read_back(id);
+        const auto at = messages_.find(id);
+        if (at == messages_.end()) continue;
+        if (stored) {
+            result.envelope = std::make_shared<const mail::Envelope>(std::move(stored->envelope));
+            result.body = std::move(stored->body);
+        }
+        when_free(id, at->second,
+                  [this, id, r = std::move(result)](Message& free) mutable { settle(id, free, std::move(r)); });
+    }
+    warming_ = false;
+}
+
+void Owner::when_free(const base::Ulid& id, Message& m, std::move_only_function<void(Message&)> fn) {
+    if (m.busy)
+        backlog_[id].push_back(std::move(fn));
+    else
+        fn(m);
+}
+
+mail::RecipientState Owner::decide(const Message& m, const Slot& slot, const smtp::RecipientResult& result,
+                                   Pauses& pauses) const {
+    mail::RecipientState state;
+    state.attempts = slot.attempts + 1;
+    state.delay_warned = slot.delay_warned;
+    state.last = result.outcome;
+    const base::WallTime t = now();
+    const policy::RetryPolicy& retry = settings_->config.retry;
+    if (result.outcome.kind == Kind::delivered) {
+        state.status = RecipientStatus::delivered;
+    } else if (result.outcome.kind == Kind::permanent) {
+        state.status = RecipientStatus::failed;
+    } else if (slot.removal != Removal::none) {
+        state.status = slot.removal == Removal::bounce ? RecipientStatus::failed : RecipientStatus::cancelled;
+    } else if (result.one_too_many) {
+        state.attempts = slot.attempts;  // nobody refused it: its turn had not come
+    } else if (policy::given_up(retry, state.attempts, m.arrival, t)) {
+        state.status = RecipientStatus::expired;
+    } else {
+        if (pauses.attempts != state.attempts) {
+            pauses = Pauses{state.attempts, policy::retry_delay(retry, state.attempts, *random_)};
+        }
+        state.next_try = t + std::chrono::ceil<std::chrono::milliseconds>(pauses.pause);
+    }
+    return state;
+}
+
+// What the sender is to be told about a recipient's end, if anything.
+std::optional<DsnKind> Owner::owed(const mail::Envelope& envelope, const mail::RecipientState& state,
+                                   std::uint32_t index, bool relayed) const {
+    if (!settings_->config.dsn.enabled) return std::nullopt;
+    const mail::Recipient& recipient = envelope.recipients.at(index);
+    const auto wants = [&](mail::DsnAction action) {
+        return mail::dsn_owed(envelope.reverse_path, recipient, action);
+    };
+    switch (state.status) {
+        case RecipientStatus::delivered:
+            if (relayed && wants(mail::DsnAction::relayed)) return DsnKind::success;
+            return std::nullopt;
+        case RecipientStatus::failed:
+        case RecipientStatus::expired:
+            if (wants(mail::DsnAction::failed)) return DsnKind::failure;
+            return std::nullopt;
+        default: return std::nullopt;
+    }
+}
+
+// Will other recipients of the message come to an end soon, so that a DSN should wait for them?
+bool Owner::others_active(const Message& m, std::span<const std::uint32_t> settled) const {
+    const base::WallTime soon = now() + std::chrono::floor<std::chrono::milliseconds>(kDsnGather);
+    return std::ranges::any_of(m.slots, [&](const Slot& slot) {
+        if (!slot.pending() || std::ranges::find(settled, slot.index) != settled.end()) return false;
+        return slot.phase != Phase::idle || (slot.next_try <= soon && !frozen(m, slot));
+    });
+}
+
+void Owner::settle(const base::Ulid& id, Message& m, JobResult result) {
+    std::erase(m.jobs, result.job);
+    auto revision = std::make_shared<Revision>(shared_);
+    revision->change.id = id;
+    revision->envelope = result.envelope;
+    bool owes = false;
+    Pauses pauses;
+    for (std::size_t i = 0; i < result.recipients.size(); ++i) {
+        const std::uint32_t index = result.job->recipients[i];
+        const smtp::RecipientResult& answer = result.recipients[i];
+        mail::RecipientState state = decide(m, *m.slot(index), answer, pauses);
+        if (mail::is_final(state.status)) {
+            const bool relayed = state.status == RecipientStatus::delivered && !answer.dsn_passed_on;
+            // Without the envelope nobody knows: revise() looks again.
+            const bool due = result.envelope ? owed(*result.envelope, state, index, relayed).has_value()
+                                             : !m.null_sender && state.status != RecipientStatus::delivered;
+            state.dsn_done = !due;
+            owes = owes || due;
+            if (due && relayed) revision->relayed.push_back(index);
+        }
+        RecipientReport report;
+        report.index = index;
+        report.state = state;
+        report.entered = result.job->entered;
+        report.started = result.started;
+        report.connecting = result.connecting;
+        report.transmitting = result.transmitting;
+        report.bytes = result.bytes;
+        revision->reports.push_back(std::move(report));
+        revision->change.recipients.push_back({index, std::move(state)});
+    }
+    const bool waits_for_others = others_active(m, result.job->recipients);
+    const bool owed_before = m.dsn_flush != base::WallTime{};
+    // A success DSN depends on what only this outcome knows: it is made with it.
+    revision->flush_dsn = (owes && !revision->relayed.empty()) || ((owes || owed_before) && !waits_for_others);
+    if (owes && !revision->flush_dsn && !owed_before) {
+        m.dsn_flush = now() + std::chrono::floor<std::chrono::milliseconds>(kDsnGather);
+    }
+    if (revision->flush_dsn) {
+        start_revise(m, std::move(revision));
+        return;
+    }
+    m.busy = true;
+    commit(std::move(revision));
+}
+
+// Hands the change to the queue. Meanwhile the message is busy; nothing of the change counts before it is durable.
+void Owner::commit(RevisionPtr revision) {
+    const auto at = messages_.find(revision->change.id);
+    const Message& m = at->second;
+    std::size_t finished = 0;
+    for (const auto& update : revision->change.recipients) {
+        if (mail::is_final(update.state.status) && update.state.dsn_done) ++finished;
+    }
+    revision->change.done = finished == m.slots.size();
+    spool::StateChange copy = revision->change;
+    shared_->deps.queue.record(std::move(copy),
+                               [this, revision = std::move(revision)](base::Result<void> result) mutable {
+                                   recorded(std::move(revision), result);
+                               });
+}
+
+void Owner::recorded(RevisionPtr revision, const base::Result<void>& result) {
+    if (!result && result.error().kind == base::ErrorKind::permanent) {
+        forget(revision->change.id, result.error());
+        return;
+    }
+    if (!result) {
+        shared_->metrics.record_failures.add();
+        if (revision->pause == base::Duration{}) {
+            base::log::error("delivery.record_failed",
+                             {{"message_id", revision->change.id.to_string()}, {"msg", result.error().log_text}});
+        }
+        // Once stopped the outcome is lost to this run; the next start tries the recipient again.
+        if (stopped_ && revision->pause > base::Duration{}) return;
+        revision->pause = std::clamp(revision->pause * 2, kFirstRecordPause, kLongestRecordPause);
+        const base::Duration pause = revision->pause;
+        loop_.call_after(pause, [this, alive = std::weak_ptr(alive_), revision = std::move(revision)]() mutable {
+            if (!alive.expired()) commit(std::move(revision));
+        });
+        return;
+    }
+    const auto at = messages_.find(revision->change.id);
+    if (at == messages_.end()) return;
+    const base::Ulid id = at->first;
+    const InHand hand(shared_->deps.queue, loop_, id);
+    tell(*revision, at->second);
+    if (revision->change.done) {
+        report_done(*shared_, id, at->second.arrival, now());
+        messages_.erase(at);
+        backlog_.erase(id);
+    } else {
+        Message& m = at->second;
+        apply_durable(m, *revision);
+        m.busy = false;
+        run_backlog(id, m);
+        process(id, m);
+    }
+}
+
+// The message is free again: what has waited for that has its turn, one change at a time.
+void Owner::run_backlog(const base::Ulid& id, Message& m) {
+    while (!m.busy) {
+        const auto waiting = backlog_.find(id);
+        if (waiting == backlog_.end()) break;
+        auto next = std::move(waiting->second.front());
+        waiting->second.pop_front();
+        if (waiting->second.empty()) backlog_.erase(waiting);
+        next(m);
+    }
+}
+
+// The queue has it no more: it was damaged and put aside, or removed. Nothing can be recorded about it ever again.
+void Owner::forget(const base::Ulid& id, const base::Error& why) {
+    const auto at = messages_.find(id);
+    if (at == messages_.end()) return;
+    base::log::error("delivery.message_gone", {{"message_id", id.to_string()}, {"msg", why.log_text}});
+    take_back(at->second, [](const Slot&) { return true; });
+    messages_.erase(at);
+    backlog_.erase(id);
+}
+
+// What a revision reports about it decided; of the others it only says that a DSN has gone out.
+void Owner::apply_durable(Message& m, const Revision& revision) {
+    for (const auto& [index, state] : revision.change.recipients) {
+        Slot* slot = m.slot(index);
+        if (!slot) continue;
+        if (mail::is_final(state.status) && state.dsn_done) {
+            m.slots.erase(m.slots.begin() + (slot - m.slots.data()));
+            continue;
+        }
+        slot->delay_warned = state.delay_warned;
+        if (std::ranges::find(revision.reports, index, &RecipientReport::index) == revision.reports.end()) continue;
+        slot->status = state.status;
+        slot->attempts = state.attempts;
+        slot->next_try = state.next_try;
+        slot->phase = Phase::idle;
+    }
+    if (revision.change.frozen) m.frozen = *revision.change.frozen;
+    const bool owes = std::ranges::any_of(m.slots, [](const Slot& slot) { return !slot.pending(); });
+    if (!owes)
+        m.dsn_flush = {};
+    else if (m.dsn_flush == base::WallTime{})
+        m.dsn_flush = now() + std::chrono::floor<std::chrono::milliseconds>(kDsnGather);
+}
+
+void Owner::tell(const Revision& revision, Message& m) {
+    for (const RecipientReport& report : revision.reports) {
+        const Slot* slot = m.slot(report.index);
+        const std::string_view domain = slot ? std::string_view(slot->domain->name) : std::string_view();
+        report_recipient(*shared_, revision.change.id, revision.envelope.get(), domain, now(), report);
+        const bool failed =
+            report.state.status == RecipientStatus::failed || report.state.status == RecipientStatus::expired;
+        if (failed && m.null_sender) {
+            shared_->metrics.double_bounces.add();
+            base::log::warning("delivery.double_bounce",
+                               {{"message_id", revision.change.id.to_string()},
+                                {"domain", domain},
+                                {"status", report.state.last.status},
+                                {"msg", "a notification could not be delivered and is dropped"}});
+        }
+    }
+    for (std::size_t i = 0; i < revision.births.size(); ++i) {
+        report_dsn(*shared_, revision.change.id, revision.change.births[i].envelope, revision.births[i], now());
+    }
+    if (revision.change.frozen) {
+        report_message(*shared_, *revision.change.frozen ? mail::EventKind::frozen : mail::EventKind::unfrozen,
+                       revision.change.id, now(), {});
+    }
+}
+
+}  // namespace posthorn::delivery

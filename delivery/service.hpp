@@ -1,0 +1,81 @@
+// Delivery: owns every message from its commit until all its recipients are final. One Owner per loop decides
+// about its messages and alone records their state; one Destination per next hop, living on one loop, has the
+// bucket, the connections and the queue. See docs/delivery.md.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/metrics.hpp"
+#include "base/random.hpp"
+#include "base/result.hpp"
+#include "delivery/config.hpp"
+#include "delivery/operator.hpp"
+#include "mail/event.hpp"
+#include "net/dns.hpp"
+#include "net/loop.hpp"
+#include "net/pool.hpp"
+#include "net/stream.hpp"
+#include "net/task.hpp"
+#include "spool/queue.hpp"
+
+namespace posthorn::delivery {
+
+// All must outlive the service.
+struct Deps {
+    net::LoopGroup& loops;
+    spool::Queue& queue;
+    net::Resolver& resolver;
+    net::Connector& connector;
+    net::Pool& disk;  // for reading bodies
+    mail::EventSink& events;
+    base::Metrics& metrics;
+    base::Random& random;  // used by the constructor alone: seeds the loops' own
+};
+
+class Service {
+public:
+    // Reads what is frozen from config.state_dir; an unreadable file is an error of start().
+    Service(Deps deps, Config config);
+    // After stop() called back, the queue's stop() (it knows our owners), and when the loops run no more.
+    ~Service();
+    Service(const Service&) = delete;
+    Service& operator=(const Service&) = delete;
+
+    // Attaches to the queue: messages begin to come. Main thread; loops may run already.
+    base::Result<void> start();
+
+    // No new attempts; those under way may end within `grace`, then their connections are closed. `done` runs on
+    // loop 0 once every outcome is durable (or recording it has failed and will be found again at the next start).
+    // Any thread. Called again with a shorter grace it hastens; each `done` is called.
+    void stop(base::Duration grace, net::Callback done);
+
+    // A new snapshot for all that starts from now; queued mail is routed anew. Any thread.
+    void reload(Config config);
+
+    bool running() const;  // started and not stopping; any thread
+
+    // For operators. `loop` is the caller's; each resumes there.
+    net::Task<base::Result<ListResult>> list(net::Loop& loop, ListQuery query);
+    net::Task<base::Result<MessageView>> view(net::Loop& loop, base::Ulid id);  // permanent error: unknown
+    net::Task<base::Result<Stats>> stats(net::Loop& loop);
+    // Next tries become now; a destination that was unreachable is tried again at once. The rate limit holds.
+    net::Task<base::Result<Changed>> retry(net::Loop& loop, Selection which);
+    // Durable when it returns. What is in an attempt ends it. Frozen mail does not expire.
+    net::Task<base::Result<Changed>> freeze(net::Loop& loop, Selection which);
+    net::Task<base::Result<Changed>> unfreeze(net::Loop& loop, Selection which);
+    // Pending recipients become cancelled; with `bounce` failed, and the sender is told. Recipients in an attempt
+    // end it first. Durable when it returns.
+    net::Task<base::Result<Changed>> cancel(net::Loop& loop, std::vector<base::Ulid> ids, bool bounce);
+
+    // How mail for a domain goes now and why, one reason a line. Any thread.
+    std::vector<std::string> explain_route(std::string_view domain) const;
+
+private:
+    struct Impl;
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace posthorn::delivery

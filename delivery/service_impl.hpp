@@ -1,0 +1,60 @@
+// The inside of delivery::Service, shared by its two files.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/guarded.hpp"
+#include "delivery/destination_table.hpp"
+#include "delivery/frozen.hpp"
+#include "delivery/owner.hpp"
+#include "delivery/service.hpp"
+
+namespace posthorn::delivery {
+
+struct Service::Impl : std::enable_shared_from_this<Service::Impl> {
+    Impl(Deps deps, Config config);
+
+    // One loop's share.
+    struct Part {
+        std::unique_ptr<Owner> owner;
+        std::unique_ptr<DestinationTable> table;
+        std::shared_ptr<LoopContext> context;
+    };
+
+    void build(const FrozenPtr& now_frozen);
+    base::Result<void> start();
+    void stop(base::Duration grace, net::Callback done);
+    void reload(Config config);
+    // Runs `fn` for each part on its loop, then `then` on the loop that was last.
+    void on_all(std::function<void(Part&)> fn, net::Callback then);
+    void watch_stop();
+    void submit(JobPtr job, RoutePtr route, std::size_t from);
+    void report(JobResult result);
+
+    net::Loop& home(const std::string& key) { return loops.for_hash(std::hash<std::string>{}(key)); }
+    SettingsPtr settings() const {
+        return current.with([](const SettingsPtr& s) { return s; });
+    }
+
+    std::shared_ptr<Shared> shared;
+    net::LoopGroup& loops;
+    std::vector<Part> parts;  // by loop
+    base::Guarded<SettingsPtr> current;
+    base::Guarded<FrozenPtr> frozen;
+    std::atomic<bool> freezing{false};  // one change of `frozen` at a time
+    std::unique_ptr<base::Disk> disk;
+    std::vector<std::uint64_t> seeds;
+    std::atomic<bool> running{false};
+
+    // Loop 0's.
+    bool stopping = false;
+    bool aborted = false;
+    bool quiet = false;  // owners and tables have stopped
+    base::SteadyTime stop_deadline{};
+    std::vector<net::Callback> stop_done;
+};
+
+}  // namespace posthorn::delivery

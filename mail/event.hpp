@@ -1,0 +1,72 @@
+// What happens to a message, as a value handed to ONE port. The fan-out to log, metrics, spans and history is
+// wired in server/. Nobody logs an outcome by hand.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/ulid.hpp"
+
+namespace posthorn::mail {
+
+enum class EventKind : std::uint8_t {
+    connected,       // a client opened a session
+    disconnected,    // ... and left, or was ended: reason in `text`
+    tls_started,
+    rejected,        // a command was refused: `code`, `status`, `text`, stage in `detail`
+    accepted,        // durable and answered 250
+    attempt,         // one transaction for one recipient ended: `code`, `status`, `text`, host
+    delivered,       // recipient final
+    deferred,        // recipient will be tried again: next try in `detail`
+    bounced,         // recipient final: failed
+    expired,         // recipient final: too old or too often
+    dsn_sent,        // `detail`: the DSN's id and kind
+    frozen,
+    unfrozen,
+    cancelled,
+    rate_limited,    // held back by a bucket: domain in `domain`
+    security,        // something an operator must know: smuggling tried, TLS unverified ...
+    quarantined,     // the spool put it aside: why in `text`
+    done,            // nothing left to do for this message
+};
+
+std::string_view name(EventKind kind);
+
+struct Event {
+    EventKind kind{};
+    base::WallTime at{};
+    std::optional<base::Ulid> message_id;
+    std::string session;      // short id of the SMTP session, in or out
+    std::string client_ip;
+    std::string sender;
+    std::string recipient;
+    std::string domain;       // destination
+    std::string remote_host;
+    std::string remote_ip;
+    std::string tls;
+    int code = 0;
+    std::string status;
+    std::string text;
+    std::string detail;
+    std::string header_message_id;
+    std::uint64_t size = 0;
+    std::uint32_t attempt = 0;
+    base::Duration elapsed{}; // of the attempt, the session, the acceptance
+    // Delays of one recipient: before the queue, in the queue, connecting, transmitting.
+    base::Duration delays[4]{};
+    std::vector<std::pair<std::string, std::string>> extra;
+};
+
+// Hot path: record() must not block nor throw; implementations hand on to other threads what may.
+class EventSink {
+public:
+    virtual ~EventSink() = default;
+    virtual void record(const Event& event) = 0;  // any thread
+};
+
+}  // namespace posthorn::mail

@@ -1,0 +1,64 @@
+// What receiving is told by the configuration: plain values, replaced whole on reload; live sessions keep theirs.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "net/address.hpp"
+#include "net/tls.hpp"
+#include "policy/networks.hpp"
+#include "proto/smtp/text_decoder.hpp"
+
+namespace posthorn::mta {
+
+// [smtp.timeouts]; RFC 5321 §4.5.3.2.
+struct SmtpTimeouts {
+    base::Duration command = std::chrono::minutes(5);            // a whole command line; a write of replies
+    base::Duration data_init = std::chrono::minutes(2);          // from 354 to the first octets
+    base::Duration data_block = std::chrono::minutes(3);         // between blocks of 1 KiB
+    base::Duration data_termination = std::chrono::minutes(10);  // writing the reply to a whole message
+    base::Duration connection = std::chrono::minutes(30);        // the session, all in all
+};
+
+// [smtp]; a listener may override each key. Sizes in octets.
+struct SmtpConfig {
+    std::uint64_t max_message_size = std::uint64_t{50} << 20;  // 0: none
+    std::uint32_t max_recipients = 1000;                       // a message
+    std::uint32_t max_messages = 0;                            // a session; 0: none
+    std::uint32_t max_connections = 10'000;                    // of all listeners
+    std::uint32_t max_connections_per_client = 100;            // IPv6 by /64
+    std::uint32_t max_errors = 20;                             // 5xx replies since the last accepted message
+    std::uint32_t max_hops = 100;                              // Received fields: more is a loop
+    std::uint64_t max_command_line = 2048;                     // with CRLF; at most 4096
+    std::uint64_t max_text_line = 1000;                        // with CRLF
+    bool strict_8bit = false;                                  // refuse undeclared 8-bit text
+    smtp::BareNewline bare_newline = smtp::BareNewline::reject;
+    policy::Networks xclient_networks;
+    policy::Networks proxy_networks;
+    policy::Networks relay_networks = policy::loopback_networks();
+    std::vector<std::string> relay_domains;  // "example.org", "*.example.org", "*"
+    SmtpTimeouts timeouts;
+};
+
+enum class ListenerTls : std::uint8_t { none, starttls, implicit };
+
+// [[listener]] with protocol = "smtp".
+struct ListenerConfig {
+    net::Endpoint address;
+    ListenerTls tls = ListenerTls::starttls;
+    std::map<std::string, std::string> context;  // handed to plugins and logs with each message
+    SmtpConfig smtp;
+};
+
+struct Config {
+    std::string hostname;    // what we call ourselves
+    std::string postmaster;  // who gets mail to "<postmaster>" without a domain; empty: it is refused
+    std::vector<ListenerConfig> listeners;
+    std::shared_ptr<const net::TlsServerContext> tls;  // null: no listener has TLS
+};
+
+}  // namespace posthorn::mta

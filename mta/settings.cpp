@@ -1,0 +1,32 @@
+#include "mta/settings.hpp"
+
+namespace posthorn::mta {
+
+std::shared_ptr<const Settings> make_settings(const Config& config, const ListenerConfig& listener,
+                                              const net::Endpoint& bound) {
+    const auto& limits = listener.smtp;
+    smtp::ServerOptions options;
+    options.hostname = config.hostname;
+    options.starttls = listener.tls == ListenerTls::starttls && config.tls != nullptr;
+    options.implicit_tls = listener.tls == ListenerTls::implicit;
+    options.max_message_size = limits.max_message_size;
+    options.max_recipients = limits.max_recipients;
+    options.max_messages = limits.max_messages;
+    options.max_errors = limits.max_errors;
+    options.max_hops = limits.max_hops;
+    options.max_command_line = limits.max_command_line;
+    options.max_text_line = limits.max_text_line;
+    options.strict_8bit = limits.strict_8bit;
+    options.bare_newline = limits.bare_newline;
+    return std::make_shared<const Settings>(Settings{
+        .hostname = config.hostname,
+        .name = "smtp " + bound.to_string(),
+        .listener = listener,
+        .options = std::move(options),
+        .relay = policy::RelayPolicy(limits.relay_domains),
+        .postmaster = mail::parse_address(config.postmaster),
+        .tls = config.tls,
+    });
+}
+
+}  // namespace posthorn::mta

@@ -1,0 +1,133 @@
+#include "observe/event_log.hpp"
+
+#include <array>
+#include <charconv>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/log.hpp"
+#include "base/units.hpp"
+
+namespace posthorn::observe {
+namespace {
+
+using base::log::Field;
+using base::log::Level;
+using mail::Event;
+using mail::EventKind;
+
+struct Line {
+    std::string_view event;  // a session's events are "smtp.*", a message's "message.*"
+    Level level;
+};
+
+Line line(EventKind kind) {
+    switch (kind) {
+        case EventKind::connected: return {"smtp.connected", Level::info};
+        case EventKind::disconnected: return {"smtp.disconnected", Level::info};
+        case EventKind::tls_started: return {"smtp.tls", Level::debug};
+        case EventKind::rejected: return {"smtp.rejected", Level::info};
+        case EventKind::accepted: return {"message.accepted", Level::info};
+        case EventKind::attempt: return {"message.attempt", Level::debug};
+        case EventKind::delivered: return {"message.delivered", Level::info};
+        case EventKind::deferred: return {"message.deferred", Level::info};
+        case EventKind::bounced: return {"message.bounced", Level::info};
+        case EventKind::expired: return {"message.expired", Level::info};
+        case EventKind::dsn_sent: return {"message.dsn_sent", Level::info};
+        case EventKind::frozen: return {"message.frozen", Level::notice};
+        case EventKind::unfrozen: return {"message.unfrozen", Level::notice};
+        case EventKind::cancelled: return {"message.cancelled", Level::notice};
+        case EventKind::rate_limited: return {"delivery.rate_limited", Level::debug};
+        case EventKind::security: return {"security.warning", Level::warning};
+        case EventKind::quarantined: return {"message.quarantined", Level::error};
+        case EventKind::done: return {"message.done", Level::debug};
+    }
+    return {"message.event", Level::info};
+}
+
+// Kinds whose sender means something even when it is empty: "<>".
+bool has_sender(EventKind kind) {
+    return kind == EventKind::accepted || kind == EventKind::delivered || kind == EventKind::deferred ||
+           kind == EventKind::bounced || kind == EventKind::expired || kind == EventKind::attempt;
+}
+
+double milliseconds(base::Duration d) {
+    return static_cast<double>(std::chrono::duration_cast<std::chrono::microseconds>(d).count()) / 1000.0;
+}
+
+// The detail of a deferred or held back recipient is the time of its next try in milliseconds since 1970.
+std::string next_try_of(const Event& event) {
+    std::int64_t ms = 0;
+    const auto* end = event.detail.data() + event.detail.size();
+    if ((event.kind != EventKind::deferred && event.kind != EventKind::rate_limited) ||
+        std::from_chars(event.detail.data(), end, ms).ptr != end)
+        return {};
+    return ms == 0 ? std::string{} : base::format_time(base::from_ms(ms));
+}
+
+constexpr std::array<std::string_view, 4> kDelayKeys = {"delay_before_queue_ms", "delay_queue_ms",
+                                                        "delay_connect_ms", "delay_transmit_ms"};
+constexpr std::size_t kMaxExtra = 12;
+constexpr std::size_t kMaxFields = 22 + kMaxExtra;
+
+// The fields of one line on the stack: a hot path.
+class Fields {
+public:
+    void text(std::string_view key, const std::string& value) {
+        if (!value.empty()) add({key, value});
+    }
+    void add(Field field) {
+        if (count_ < fields_.size()) fields_[count_++].emplace(field);
+    }
+    void write(const Line& to) const {
+        std::array<Field, kMaxFields> plain = filled(std::make_index_sequence<kMaxFields>{});
+        base::log::write(to.level, to.event, plain.data(), count_);
+    }
+
+private:
+    template <std::size_t... I>
+    std::array<Field, kMaxFields> filled(std::index_sequence<I...>) const {
+        return {fields_[I].value_or(Field("", false))...};
+    }
+    std::array<std::optional<Field>, kMaxFields> fields_;
+    std::size_t count_ = 0;
+};
+
+}  // namespace
+
+void EventLog::record(const Event& event) {
+    const Line to = line(event.kind);
+    if (!base::log::enabled(to.level)) return;
+    Fields fields;
+    const std::string id = event.message_id ? event.message_id->to_string() : std::string{};
+    fields.text("message_id", id);
+    fields.text("session", event.session);
+    fields.text("client_ip", event.client_ip);
+    if (has_sender(event.kind) || !event.sender.empty()) fields.add({"sender", event.sender});
+    fields.text("recipient", event.recipient);
+    fields.text("domain", event.domain);
+    fields.text("remote_host", event.remote_host);
+    fields.text("remote_ip", event.remote_ip);
+    fields.text("tls", event.tls);
+    if (event.code != 0) fields.add({"code", event.code});
+    fields.text("status", event.status);
+    fields.text("text", event.text);
+    const std::string next_try = next_try_of(event);
+    if (!next_try.empty())
+        fields.add({"next_try", next_try});
+    else
+        fields.text("detail", event.detail);
+    fields.text("header_message_id", event.header_message_id);
+    if (event.size != 0) fields.add({"size", event.size});
+    if (event.attempt != 0) fields.add({"attempt", event.attempt});
+    if (event.elapsed != base::Duration::zero()) fields.add({"elapsed_ms", milliseconds(event.elapsed)});
+    for (std::size_t i = 0; i < kDelayKeys.size(); ++i) {
+        if (event.delays[i] != base::Duration::zero()) fields.add({kDelayKeys[i], milliseconds(event.delays[i])});
+    }
+    for (std::size_t i = 0; i < event.extra.size() && i < kMaxExtra; ++i)
+        fields.add({event.extra[i].first, event.extra[i].second});
+    fields.write(to);
+}
+
+}  // namespace posthorn::observe

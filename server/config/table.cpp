@@ -1,0 +1,171 @@
+// The tables of keys put together: the one list of all there is to configure.
+#include "control/config_table.hpp"
+#include "delivery/config_table.hpp"
+#include "health/config_table.hpp"
+#include "mail/address.hpp"
+#include "mta/config_table.hpp"
+#include "net/config_codecs.hpp"
+#include "server/config/config.hpp"
+
+namespace posthorn::server {
+namespace {
+
+using namespace base::config;
+using namespace std::chrono_literals;
+
+Codec<std::string> absolute_path() {
+    return parsed<std::string>(
+        "an absolute path",
+        [](std::string_view given) -> std::expected<std::string, std::string> {
+            if (!given.starts_with('/')) return std::unexpected("it does not begin with /");
+            return std::string(given);
+        },
+        [](const std::string& path) { return path; });
+}
+
+Table<ServerSection> server_table() {
+    return Table<ServerSection>("The server as a whole.")
+        .key("hostname", &ServerSection::hostname, text(), "Our name in greetings; empty: the machine's FQDN.")
+        .key("data_dir", &ServerSection::data_dir, absolute_path(),
+             "What is ours for long: certificates, mailboxes.")
+        .key("spool_dir", &ServerSection::spool_dir, absolute_path(),
+             "Mail on its way; on a filesystem that survives a crash.")
+        .key("runtime_dir", &ServerSection::runtime_dir, absolute_path(), "Sockets and the PID file.")
+        .key("threads", &ServerSection::threads, integer<std::uint32_t>({0, 256}), "Event loops; 0: one per core.")
+        .key("user", &ServerSection::user, text(),
+             "User to become once all listeners are bound (when started as root); empty: stay.")
+        .key("group", &ServerSection::group, text(), "Group to become; empty: the user's own.")
+        .key("shutdown_grace", &ServerSection::shutdown_grace, duration({0s, 10min}),
+             "At the end: how long deliveries and sessions under way may take.")
+        .check([](const ServerSection& section, const Report& report) {
+            if (!section.hostname.empty() && !mail::valid_domain(section.hostname))
+                report("hostname", "is not a host name");
+            if (section.user.empty() && !section.group.empty()) report("group", "needs server.user");
+        });
+}
+
+Table<ListenerSection> listener_table() {
+    using L = ListenerSection;
+    return Table<L>("A door: where we listen, and for what. As many as wanted.")
+        .key("protocol", &L::protocol, choice<ListenerProtocol>({{"smtp", ListenerProtocol::smtp}}),
+             "What is spoken.")
+        .key(
+            "address", [](L& l) -> auto& { return l.listener.address; }, net::endpoint_codec(),
+            "Where; \"[::]\" is IPv6 and IPv4; port 0: one the system picks (told in listeners.json in "
+            "runtime_dir).")
+        .key(
+            "tls", [](L& l) -> auto& { return l.listener.tls; },
+            choice<mta::ListenerTls>({{"none", mta::ListenerTls::none},
+                                      {"starttls", mta::ListenerTls::starttls},
+                                      {"implicit", mta::ListenerTls::implicit}}),
+            "Encryption: none, offered (STARTTLS), or from the first byte.")
+        .key(
+            "context", [](L& l) -> auto& { return l.listener.context; }, text_map(), "Handed to plugins and logs.")
+        .overrides([](L& l) -> auto& { return l.listener.smtp; }, mta::smtp_config_table(), "smtp")
+        .check([](const L& l, const Report& report) {
+            if (l.listener.address == net::Endpoint{}) report("address", "is missing");
+        });
+}
+
+// What the bodies of all sessions may take is the spool's to keep, but a receiving limit to people.
+Table<Config> smtp_table() {
+    auto smtp = mta::smtp_config_table();
+    return Table<Config>(smtp.text())
+        .include(&Config::smtp, smtp)
+        .key(
+            "memory_budget", [](Config& c) -> auto& { return c.spool.memory_budget; },
+            size<std::uint64_t>({std::uint64_t{1} << 20U, std::uint64_t{1} << 40U}),
+            "Memory for the bodies of all sessions; beyond it they go to the disk at once.");
+}
+
+Table<TlsSection> tls_table() {
+    return Table<TlsSection>(
+               "Our certificate. Read again on SIGHUP. Without one, a self-signed one is made at the first "
+               "start (data_dir/tls).")
+        .key("certificate", &TlsSection::certificate, text(), "PEM file with our certificate and its chain.")
+        .key("key", &TlsSection::key, text(), "PEM file with its private key.")
+        .check([](const TlsSection& tls, const Report& report) {
+            if (tls.certificate.empty() && !tls.key.empty()) report("key", "is given without tls.certificate");
+            if (tls.key.empty() && !tls.certificate.empty()) report("certificate", "is given without tls.key");
+        });
+}
+
+Table<net::DnsConfig> dns_table() {
+    using net::DnsConfig;
+    return Table<DnsConfig>("Name resolution.")
+        .key("servers", &DnsConfig::servers, list(text()), "Addresses (\"ip\", \"ip:port\"); empty: the system's.")
+        .key("timeout", &DnsConfig::timeout, duration({100ms, 1min}), "For one try.")
+        .key("tries", &DnsConfig::tries, integer<int>({1, 10}), "Tries before a question has timed out.")
+        .key("cache_entries", &DnsConfig::cache_entries, integer<std::size_t>({0, 10'000'000}), "Answers kept.")
+        .key("max_ttl", &DnsConfig::max_ttl, duration({0s, 24h * 7}), "Longest time an answer is kept.")
+        .key("max_negative_ttl", &DnsConfig::max_negative_ttl, duration({0s, 24h}),
+             "Longest time \"there is none\" is kept.");
+}
+
+Table<LogSection> log_table() {
+    using base::log::Level;
+    return Table<LogSection>("The log: lines on standard error.")
+        .key("level", &LogSection::level,
+             choice<Level>({{"debug", Level::debug},
+                            {"info", Level::info},
+                            {"notice", Level::notice},
+                            {"warning", Level::warning},
+                            {"error", Level::error}}),
+             "Least important lines that are written.")
+        .key("format", &LogSection::format,
+             choice<LogFormat>(
+                 {{"auto", LogFormat::automatic}, {"json", LogFormat::json}, {"text", LogFormat::text}}),
+             "Form of a line; auto: text on a terminal, JSON elsewhere.");
+}
+
+Table<MetricsSection> metrics_table() {
+    return Table<MetricsSection>("Figures (at /metrics of the health listener).")
+        .key("max_domain_cardinality", &MetricsSection::max_domain_cardinality,
+             integer<std::uint32_t>({1, 1'000'000}),
+             "Series kept apart per metric; what comes beyond counts as \"other\".");
+}
+
+// Two listeners on one address: the second bind would fail with a less helpful message.
+void check_listeners(const Config& config, const Report& report) {
+    for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+        const auto& a = config.listeners[i].listener.address;
+        if (a.unix_path.empty() && a.port == 0) continue;
+        for (std::size_t j = 0; j < i; ++j) {
+            if (config.listeners[j].listener.address == a)
+                report("listener",
+                       fmt::format("entries {} and {} share the address {}", j + 1, i + 1, a.to_string()));
+        }
+        if (config.health.enabled && config.health.listen_address == a)
+            report("listener", fmt::format("entry {} has the address of health.listen_address", i + 1));
+    }
+}
+
+}  // namespace
+
+std::string_view name(ListenerProtocol protocol) {
+    switch (protocol) {
+        case ListenerProtocol::smtp: return "smtp";
+    }
+    return "";
+}
+
+Table<Config> config_table() {
+    return Table<Config>("")
+        .section("server", &Config::server, server_table())
+        .section("tls", &Config::tls, tls_table())
+        .section(
+            "smtp", [](Config& c) -> auto& { return c; }, smtp_table())
+        .tables("listener", &Config::listeners, listener_table(),
+                [](const Config& c) { return ListenerSection{.listener = {.smtp = c.smtp}}; })
+        .section("spool", &Config::spool, spool::config_table())
+        .section("delivery", &Config::delivery, delivery::config_table())
+        .section("dsn", &Config::delivery, delivery::dsn_config_table())
+        .section("dns", &Config::dns, dns_table())
+        .section("control", &Config::control, control::config_table())
+        .section("health", &Config::health, health::config_table())
+        .section("log", &Config::log, log_table())
+        .section("metrics", &Config::metrics, metrics_table())
+        .check(check_listeners);
+}
+
+}  // namespace posthorn::server

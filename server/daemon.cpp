@@ -1,0 +1,281 @@
+#include "server/daemon.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+
+#include "base/config/reference.hpp"
+#include "base/log.hpp"
+#include "base/version.hpp"
+#include "control/commands.hpp"
+#include "policy/submission.hpp"
+#include "server/config/load.hpp"
+#include "server/parts.hpp"
+#include "server/signals.hpp"
+
+namespace posthorn::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kDiskThreads = 4;
+constexpr std::size_t kDiskQueue = 10'000;
+constexpr std::size_t kProbeQueue = 4;
+constexpr auto kTick = 50ms;        // how often the main thread looks while it drains
+constexpr auto kCommitGrace = 10s;  // after the grace: for commits under way and outcomes to become durable
+
+void configure_log(const LogSection& section) {
+    const bool text = section.format == LogFormat::text ||
+                      (section.format == LogFormat::automatic && ::isatty(STDERR_FILENO) == 1);
+    base::log::configure({section.level, text ? base::log::Format::text : base::log::Format::json});
+}
+
+void log_listening(const Bound& bound) {
+    base::log::notice("server.listening", {{"protocol", bound.protocol}, {"endpoint", bound.at.to_string()}});
+}
+
+base::Result<control::Permissions> permissions(const control::Config& config) {
+    control::Permissions out;
+    const auto write = user_ids(config.write_users);
+    if (!write) return std::unexpected(write.error());
+    const auto read = user_ids(config.read_users);
+    if (!read) return std::unexpected(read.error());
+    out.write = {write->begin(), write->end()};
+    out.read = {read->begin(), read->end()};
+    return out;
+}
+
+std::string pid_path(const Config& config) { return config.server.runtime_dir + "/posthornd.pid"; }
+
+// Keys that apply to what is running; a change of any other waits for a restart.
+bool applies_live(const std::string& path) {
+    constexpr std::string_view live[] = {
+        "server.hostname",      "server.shutdown_grace", "tls.", "smtp.", "listener", "delivery.", "dsn.", "log.",
+        "health.max_queue_size"};
+    if (path == "smtp.memory_budget") return false;
+    return std::any_of(std::begin(live), std::end(live), [&](std::string_view p) { return path.starts_with(p); });
+}
+
+}  // namespace
+
+Daemon::Parts::Parts(const Config& config)
+    : metrics(config.metrics.max_domain_cardinality),
+      event_metrics(metrics),
+      events({&event_log, &event_metrics}),
+      random(base::system_random()) {}
+
+// Coroutines that still wait on a loop are destroyed with it: what they may use must still be there.
+Daemon::Parts::~Parts() {
+    if (admin) admin->stop();
+    control.reset();
+    health.reset();
+    control_listener.reset();
+    health_listener.reset();
+    admin.reset();
+    if (loops) loops->stop();
+    delivery.reset();
+    receiver.reset();
+    resolver.reset();
+    queue.reset();
+    if (!listeners_file.empty()) ::unlink(listeners_file.c_str());
+}
+
+Daemon::Daemon(Config config, Options options) : config_(std::move(config)), options_(std::move(options)) {}
+Daemon::~Daemon() = default;
+
+base::Result<void> Daemon::start() {
+    configure_log(config_.log);
+    base::log::notice("server.starting", {{"version", base::version()},
+                                          {"config", config_.path.empty() ? "embedded defaults" : config_.path},
+                                          {"hostname", config_.server.hostname}});
+    parts_ = std::make_unique<Parts>(config_);
+    if (auto bound = bind(); !bound) return bound;
+    if (auto opened = open(); !opened) return opened;
+    return serve();
+}
+
+base::Result<void> Daemon::bind() {
+    auto& p = *parts_;
+    auto identity = wanted_identity(config_.server);
+    if (!identity) return std::unexpected(identity.error());
+    p.identity = *identity;
+    if (auto made = make_folders(config_.server, p.identity); !made) return made;
+    auto pid_file = PidFile::take(pid_path(config_));
+    if (!pid_file) return std::unexpected(pid_file.error());
+    p.pid_file.emplace(*std::move(pid_file));
+    auto tls = make_tls(config_, p.identity);
+    if (!tls) return std::unexpected(tls.error());
+    p.tls = *std::move(tls);
+
+    p.loops = net::make_loops(config_.server.threads);
+    p.admin = net::make_loops(1);
+    p.receiver = std::make_unique<mta::Receiver>(*p.loops, p.events, p.metrics);
+    if (auto bound = p.receiver->bind(receiver_config(config_, p.tls)); !bound) return bound;
+    auto control = net::bind_listener({.unix_path = config_.control.socket},
+                                      {.unix_mode = config_.control.mode, .unix_group = config_.control.group});
+    if (!control) return std::unexpected(control.error());
+    p.control_listener = *std::move(control);
+    if (p.identity) {
+        // Ours to connect to and to remove, whoever we are then; a configured group was set at the binding.
+        const gid_t group = config_.control.group.empty() ? p.identity->gid : static_cast<gid_t>(-1);
+        if (::chown(config_.control.socket.c_str(), p.identity->uid, group) != 0)
+            return base::fail_errno(config_.control.socket, errno);
+    }
+    if (config_.health.enabled) {
+        auto health = net::bind_listener(config_.health.listen_address);
+        if (!health) return std::unexpected(health.error());
+        p.health_listener = *std::move(health);
+    }
+    if (!p.identity) return {};
+    return become(*p.identity);
+}
+
+base::Result<void> Daemon::open() {
+    auto& p = *parts_;
+    p.disk = net::make_pool("disk", kDiskThreads, kDiskQueue);
+    p.probes = net::make_pool("probe", 1, kProbeQueue);
+    p.connector = net::make_connector();
+    auto resolver = net::make_resolver(*p.loops, config_.dns);
+    if (!resolver) return std::unexpected(resolver.error());
+    p.resolver = *std::move(resolver);
+
+    auto spool = config_.spool;
+    spool.ephemeral = options_.ephemeral;
+    const auto vetting = [hostname = config_.server.hostname](mail::Envelope& envelope, uid_t submitter,
+                                                              std::string_view header) -> base::Result<void> {
+        policy::complete_dropped(envelope, submitter, header, hostname);
+        return {};
+    };
+    auto queue = spool::open_queue(spool, *p.loops, *p.disk, p.clock, p.metrics, vetting);
+    if (!queue) return std::unexpected(queue.error());
+    p.queue = *std::move(queue);
+
+    p.delivery = std::make_unique<delivery::Service>(
+        delivery::Deps{*p.loops, *p.queue, *p.resolver, *p.connector, *p.disk, p.events, p.metrics, *p.random},
+        delivery_config(config_, p.tls, p.receiver->endpoints()));
+    return {};
+}
+
+std::vector<Bound> Daemon::listeners() const {
+    std::vector<Bound> out;
+    for (const auto& at : parts_->receiver->endpoints()) out.push_back({"smtp", at});
+    if (parts_->health_listener) out.push_back({"health", parts_->health_listener->local()});
+    out.push_back({"control", parts_->control_listener->local()});
+    return out;
+}
+
+base::Result<void> Daemon::serve() {
+    auto& p = *parts_;
+    const auto bound = listeners();
+    auto who = permissions(config_.control);
+    if (!who) return std::unexpected(who.error());
+    p.status = std::make_unique<Status>(Status::Deps{p.clock, *p.receiver, *p.queue, *p.delivery, *p.resolver},
+                                        config_.server.hostname, bound);
+    p.control = std::make_unique<control::Server>(*p.admin, std::move(p.control_listener),
+                                                  control::make_handlers(*p.status, *p.delivery, p.clock),
+                                                  *std::move(who), p.metrics);
+    if (p.health_listener) {
+        p.health = std::make_unique<health::Service>(*p.admin, std::move(p.health_listener), *p.status, p.metrics,
+                                                     *p.probes, config_.health);
+    }
+    p.loops->start();
+    p.admin->start();
+    if (auto started = p.delivery->start(); !started) return started;
+    p.receiver->start(*p.queue);
+    p.control->start();
+    if (p.health) p.health->start();
+
+    for (const auto& one : bound) log_listening(one);
+    const auto file = config_.server.runtime_dir + "/listeners.json";
+    if (auto written = write_listeners(file, bound); !written) return written;
+    p.listeners_file = file;
+    base::log::notice("server.ready", {{"pid", ::getpid()}, {"queue_size", p.queue->stats().messages}});
+    return {};
+}
+
+void Daemon::run() {
+    while (true) {
+        switch (wait_signal(1h)) {
+            case Signal::none: break;
+            case Signal::reload: reload(); break;
+            case Signal::stop: drain(); return;
+        }
+    }
+}
+
+// All of it or nothing: what can fail comes before what cannot.
+void Daemon::reload() {
+    auto& p = *parts_;
+    const auto refuse = [](const std::string& why) {
+        base::log::error("server.reload_refused", {{"msg", "the configuration stays as it was"}, {"reason", why}});
+    };
+    auto fresh = load_config(config_.path);
+    if (!fresh) return refuse(fresh.error().text);
+    auto tls = make_tls(*fresh, std::nullopt);
+    if (!tls) return refuse(tls.error().log_text);
+    if (auto done = p.receiver->reload(receiver_config(*fresh, *tls)); !done) return refuse(done.error().log_text);
+
+    p.delivery->reload(delivery_config(*fresh, *tls, p.receiver->endpoints()));
+    if (p.health) p.health->set_max_queue_size(fresh->health.max_queue_size);
+    configure_log(fresh->log);
+    p.tls = *std::move(tls);
+    std::string waiting;
+    const auto table = config_table();
+    const auto changed =
+        base::config::difference(base::config::flat(table, config_), base::config::flat(table, *fresh));
+    for (const auto& path : changed) {
+        if (!applies_live(path)) waiting += (waiting.empty() ? "" : ", ") + path;
+    }
+    if (!waiting.empty())
+        base::log::warning("server.restart_needed",
+                           {{"keys", waiting}, {"msg", "these keys change at the next start"}});
+    base::log::notice("server.reloaded", {{"changed", changed.size()}, {"config", config_.path}});
+    config_ = *std::move(fresh);
+}
+
+// Stops accepting, lets deliveries and sessions under way end within the grace, makes outcomes durable.
+void Daemon::drain() {
+    auto& p = *parts_;
+    const auto grace = config_.server.shutdown_grace;
+    base::log::notice("server.stopping", {{"grace_seconds", std::chrono::duration<double>(grace).count()}});
+    p.receiver->shut_down();
+    const auto stopped = std::make_shared<std::atomic<bool>>(false);
+    p.delivery->stop(grace, [stopped] { *stopped = true; });
+
+    auto deadline = p.clock.steady() + grace;
+    bool hurried = false;
+    while (true) {
+        const bool drained = p.receiver->wait_drained(kTick);
+        if (drained && *stopped) break;
+        const bool again = wait_signal(drained ? base::Duration(kTick) : 0ns) == Signal::stop;
+        const auto now = p.clock.steady();
+        if (!hurried && (again || now >= deadline)) {
+            hurried = true;
+            deadline = now + kCommitGrace;
+            if (again) base::log::notice("server.hurrying");
+            p.receiver->close_sessions();
+            p.delivery->stop(0s, [stopped] { *stopped = true; });
+        } else if (hurried && (again || now >= deadline)) {
+            abandon();
+        }
+    }
+    p.queue->stop();
+    base::log::notice("server.stopped");
+    parts_.reset();
+    base::log::flush();
+}
+
+// Something does not end. What is not durable was never acknowledged; the next start finds the rest.
+void Daemon::abandon() {
+    base::log::error("server.abandoned", {{"sessions", parts_->receiver->sessions()},
+                                          {"msg", "sessions or deliveries do not end: leaving without them"}});
+    parts_->pid_file.reset();
+    ::unlink(parts_->listeners_file.c_str());
+    ::unlink(config_.control.socket.c_str());
+    base::log::flush();
+    std::_Exit(0);
+}
+
+}  // namespace posthorn::server

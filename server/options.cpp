@@ -1,0 +1,56 @@
+#include "server/options.hpp"
+
+#include <boost/program_options.hpp>
+#include <sstream>
+
+namespace posthorn::server {
+namespace {
+
+namespace po = boost::program_options;
+
+po::options_description description(Options& options) {
+    po::options_description out("posthornd: receives mail, keeps it safe, delivers it");
+    out.add_options()                                                                     //
+        ("config,c", po::value(&options.config), "configuration file")                    //
+        ("check-config", "say what is wrong with the configuration, and end")             //
+        ("print-config", "write the commented configuration with all defaults, and end")  //
+        ("ephemeral", po::bool_switch(&options.ephemeral),
+         "allow a spool that does not survive a crash of the machine")  //
+        ("version", "say the version, and end")                         //
+        ("help,h", "this text");
+    return out;
+}
+
+}  // namespace
+
+std::expected<Options, std::string> parse_options(int argc, const char* const* argv) {
+    Options options;
+    const auto known = description(options);
+    const po::positional_options_description none;
+    try {
+        po::variables_map given;
+        po::store(po::command_line_parser(argc, argv).options(known).positional(none).run(), given);
+        po::notify(given);
+        if (given.contains("help"))
+            options.action = Options::Action::help;
+        else if (given.contains("version"))
+            options.action = Options::Action::version;
+        else if (given.contains("print-config"))
+            options.action = Options::Action::print_config;
+        else if (given.contains("check-config"))
+            options.action = Options::Action::check_config;
+        if (given.contains("config") && options.config.empty()) return std::unexpected("--config wants a file");
+    } catch (const po::error& e) {
+        return std::unexpected(e.what());
+    }
+    return options;
+}
+
+std::string options_help() {
+    Options options;
+    std::ostringstream out;
+    out << description(options);
+    return out.str();
+}
+
+}  // namespace posthorn::server

@@ -1,0 +1,26 @@
+// What of the whole configuration each part is given.
+#include "net/interfaces.hpp"
+#include "server/parts.hpp"
+
+namespace posthorn::server {
+
+mta::Config receiver_config(const Config& config, const TlsContexts& tls) {
+    mta::Config out;
+    out.hostname = config.server.hostname;
+    out.postmaster = config.delivery.dsn.postmaster;
+    for (const auto& section : config.listeners) out.listeners.push_back(section.listener);
+    out.tls = tls.server;
+    return out;
+}
+
+delivery::Config delivery_config(const Config& config, const TlsContexts& tls, std::vector<net::Endpoint> bound) {
+    delivery::Config out = config.delivery;
+    out.own_names = {config.server.hostname};
+    out.own_endpoints = std::move(bound);
+    out.own_addresses = net::own_addresses();
+    out.tls_unverified = tls.unverified;
+    out.tls_verifying = tls.verifying;
+    return out;
+}
+
+}  // namespace posthorn::server

@@ -1,0 +1,80 @@
+// Everything the daemon is made of, in floor order: members are destroyed in reverse.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/metrics.hpp"
+#include "base/random.hpp"
+#include "control/server.hpp"
+#include "delivery/service.hpp"
+#include "health/service.hpp"
+#include "mta/receiver.hpp"
+#include "net/dns.hpp"
+#include "net/listener.hpp"
+#include "net/loop.hpp"
+#include "net/pool.hpp"
+#include "net/stream.hpp"
+#include "observe/event_log.hpp"
+#include "observe/event_metrics.hpp"
+#include "server/daemon.hpp"
+#include "server/folders.hpp"
+#include "server/pid_file.hpp"
+#include "server/status.hpp"
+#include "spool/spool.hpp"
+
+namespace posthorn::server {
+
+// TLS contexts of one moment of the configuration.
+struct TlsContexts {
+    std::shared_ptr<const net::TlsServerContext> server;
+    std::shared_ptr<const net::TlsClientContext> unverified;
+    std::shared_ptr<const net::TlsClientContext> verifying;
+};
+
+base::Result<TlsContexts> make_tls(const Config& config, const std::optional<Identity>& owner);
+mta::Config receiver_config(const Config& config, const TlsContexts& tls);
+// `bound`: where the receiver really listens.
+delivery::Config delivery_config(const Config& config, const TlsContexts& tls, std::vector<net::Endpoint> bound);
+
+struct Daemon::Parts {
+    explicit Parts(const Config& config);
+    ~Parts();
+
+    base::SystemClock clock;
+    base::Metrics metrics;
+    observe::EventLog event_log;
+    observe::EventMetrics event_metrics;
+    observe::EventFan events;
+    std::unique_ptr<base::Random> random;
+
+    std::optional<PidFile> pid_file;
+    std::optional<Identity> identity;
+    TlsContexts tls;
+
+    std::unique_ptr<net::LoopGroup> loops;  // mail
+    std::unique_ptr<net::LoopGroup> admin;  // control and health: one loop, apart from the mail's load
+    std::unique_ptr<net::Pool> disk;
+    std::unique_ptr<net::Pool> probes;  // writes that tell whether the spool can be written
+    std::unique_ptr<net::Connector> connector;
+    std::unique_ptr<net::Resolver> resolver;
+
+    std::unique_ptr<mta::Receiver> receiver;  // bound before there is a queue, so destroyed after it
+    std::unique_ptr<net::Listener> control_listener;
+    std::unique_ptr<net::Listener> health_listener;
+
+    std::unique_ptr<spool::Queue> queue;
+    std::unique_ptr<delivery::Service> delivery;
+
+    std::unique_ptr<Status> status;
+    std::unique_ptr<health::Service> health;
+    std::unique_ptr<control::Server> control;
+
+    std::string listeners_file;  // removed at the end
+    bool loops_running = false;
+};
+
+}  // namespace posthorn::server

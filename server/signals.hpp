@@ -1,0 +1,20 @@
+// Signals as events of the main thread, and the last words of a crash.
+#pragma once
+
+#include "base/clock.hpp"
+
+namespace posthorn::server {
+
+enum class Signal : unsigned char { none, stop, reload };
+
+// Keeps SIGTERM, SIGINT and SIGHUP from every thread but wait_signal(), ignores SIGPIPE. Before any thread starts.
+void block_signals();
+
+// The next signal, or none when `limit` has passed. Main thread.
+Signal wait_signal(base::Duration limit);
+
+// For faults of our own (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, std::terminate): notes which message was in hand
+// (spool/crash_note.hpp), writes a line to standard error, and lets the process die of the signal.
+void install_crash_handlers();
+
+}  // namespace posthorn::server

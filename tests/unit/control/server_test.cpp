@@ -1,0 +1,188 @@
+#include "control/server.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <filesystem>
+#include <string>
+
+#include "control/protocol/frame.hpp"
+
+using namespace posthorn;
+using namespace posthorn::control;
+
+namespace {
+
+net::Task<base::Result<Reply>> ping(net::Loop&, Value) {
+    co_return Reply{.result = Value::map().set("pong", true)};
+}
+
+// 2,000 items of 1 KiB: two megabytes, more than a frame.
+net::Task<base::Result<Reply>> long_list(net::Loop&, Value) {
+    Reply reply{.result = Value::list(), .info = Value::map().set("matched", 2000)};
+    for (int i = 0; i < 2000; ++i) reply.result.add(std::string(1024, 'x'));
+    co_return reply;
+}
+
+net::Task<base::Result<Reply>> huge(net::Loop&, Value) {
+    co_return Reply{.result = Value::map().set("text", std::string(2U << 20U, 'x'))};
+}
+
+net::Task<base::Result<Reply>> missing(net::Loop&, Value) {
+    co_return base::fail(base::ErrorKind::permanent, "no such message");
+}
+
+// A server on a socket of its own, and a blocking client of it.
+struct World {
+    explicit World(Permissions permissions = {}) {
+        char name[] = "/tmp/posthorn-test-XXXXXX";
+        folder = ::mkdtemp(name);
+        auto listener = net::bind_listener({.unix_path = folder + "/control.sock"});
+        REQUIRE(listener);
+        server.emplace(
+            *loops, *std::move(listener),
+            Handlers{
+                {"system.ping", ping}, {"queue.list", long_list}, {"queue.stats", huge}, {"queue.view", missing}},
+            std::move(permissions), metrics);
+        loops->start();
+        server->start();
+    }
+    ~World() {
+        loops->stop();
+        server.reset();
+        loops.reset();
+        std::filesystem::remove_all(folder);
+    }
+
+    std::string folder;
+    base::Metrics metrics;
+    std::unique_ptr<net::LoopGroup> loops = net::make_loops(1);
+    std::optional<Server> server;
+};
+
+class Client {
+public:
+    explicit Client(const World& world) : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_un to{};
+        to.sun_family = AF_UNIX;
+        const auto path = world.folder + "/control.sock";
+        std::memcpy(to.sun_path, path.data(), path.size());
+        REQUIRE(::connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
+        const timeval limit{.tv_sec = 20, .tv_usec = 0};
+        ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    }
+    ~Client() { ::close(fd_); }
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+
+    void send(std::string_view bytes) {
+        REQUIRE(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == ssize_t(bytes.size()));
+    }
+    // Nothing: the server closed.
+    std::optional<Answer> receive() {
+        FrameReader reader;
+        std::array<char, 4096> buffer{};
+        while (!reader.complete()) {
+            const auto got = ::recv(fd_, buffer.data(), std::min(buffer.size(), reader.wants()), 0);
+            if (got <= 0) return std::nullopt;
+            reader.feed({buffer.data(), static_cast<std::size_t>(got)});
+        }
+        return decode_answer(reader.take());
+    }
+    Answer ask(const std::string& command, Value args = Value::map()) {
+        send(frame(encode_request({.id = 3, .token = {}, .command = command, .args = std::move(args)})));
+        auto answer = receive();
+        REQUIRE(answer);
+        return *answer;
+    }
+
+private:
+    int fd_;
+};
+
+}  // namespace
+
+TEST_CASE("one request after the other is answered on one connection") {
+    World world;
+    Client client(world);
+    for (int i = 0; i < 3; ++i) {
+        const auto answer = client.ask("system.ping");
+        CHECK((answer.ok && answer.id == 3 && answer.result.find("pong")->truth()));
+    }
+}
+
+TEST_CASE("a request is taken in however small pieces it comes") {
+    World world;
+    Client client(world);
+    for (const char c :
+         frame(encode_request({.id = 9, .token = {}, .command = "system.ping", .args = Value::map()})))
+        client.send({&c, 1});
+    CHECK(client.receive()->id == 9);
+}
+
+TEST_CASE("a long list comes in several frames that fit") {
+    World world;
+    Client client(world);
+    auto answer = client.ask("queue.list");
+    std::size_t items = answer.result.items()->size();
+    std::size_t frames = 1;
+    while (answer.more) {
+        answer = *client.receive();
+        items += answer.result.items()->size();
+        ++frames;
+    }
+    CHECK(items == 2000);
+    CHECK(frames > 2);
+    CHECK(answer.info.find("matched")->integer() == 2000);
+    CHECK(client.ask("system.ping").ok);
+}
+
+TEST_CASE("refusals have a code and leave the connection open") {
+    World world;
+    Client client(world);
+    CHECK(client.ask("queue.burn").code == "unknown_command");
+    CHECK(client.ask("queue.freeze").code == "unknown_command");  // in the table, but nobody handles it here
+    CHECK(client.ask("queue.view").code == "bad_request");
+    CHECK(client.ask("queue.view", Value::map().set("id", "x")).code == "not_found");
+    CHECK(client.ask("queue.stats").code == "failed");  // an answer too long for a frame
+    CHECK(client.ask("system.ping").ok);
+}
+
+TEST_CASE("garbage gets an error and the connection is closed") {
+    World world;
+    for (const std::string& bytes :
+         {frame("garbage"), frame(""), std::string("\x00\x10\x00\x01", 4), std::string("GET / HTTP/1.1\r\n")}) {
+        Client client(world);
+        client.send(bytes);
+        const auto answer = client.receive();
+        REQUIRE(answer);
+        CHECK(answer->code == "bad_request");
+        CHECK_FALSE(client.receive());
+    }
+}
+
+TEST_CASE("too many connections are turned away with a reason") {
+    World world;
+    std::vector<std::unique_ptr<Client>> clients;
+    for (std::size_t i = 0; i < kMaxConnections; ++i) {
+        clients.push_back(std::make_unique<Client>(world));
+        CHECK(clients.back()->ask("system.ping").ok);
+    }
+    Client one_more(world);
+    CHECK(one_more.receive()->code == "busy");
+    CHECK_FALSE(one_more.receive());
+    CHECK(clients.front()->ask("system.ping").ok);
+}
+
+TEST_CASE("who may do what") {
+    const Permissions permissions{.write = {7}, .read = {8}};
+    CHECK(role_of(permissions, 0, 1000) == Role::write);
+    CHECK(role_of(permissions, 1000, 1000) == Role::write);
+    CHECK(role_of(permissions, 7, 1000) == Role::write);
+    CHECK(role_of(permissions, 8, 1000) == Role::read);
+    CHECK_FALSE(role_of(permissions, 9, 1000));
+}

@@ -1,0 +1,71 @@
+#include "ctl/command_line.hpp"
+
+#include <doctest/doctest.h>
+
+#include "ctl/show.hpp"
+
+using namespace posthorn;
+using namespace posthorn::ctl;
+using control::Value;
+
+namespace {
+
+std::expected<CommandLine, std::string> parse(std::vector<std::string> words) { return parse_command_line(words); }
+
+constexpr auto kId = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
+}  // namespace
+
+TEST_CASE("words become a command and its arguments") {
+    const auto line =
+        parse({"--control-socket", "/x", "queue", "list", "--older-than=1h", "--limit", "5", "--json"});
+    REQUIRE(line);
+    CHECK(line->command->name == "queue.list");
+    CHECK(line->socket == "/x");
+    CHECK(line->json);
+    CHECK(line->args == Value::map().set("older_than", "1h").set("limit", 5));
+}
+
+TEST_CASE("plain words are ids or the one thing a command is about") {
+    CHECK(parse({"queue", "view", kId})->args == Value::map().set("id", kId));
+    CHECK(parse({"queue", "retry", kId, kId})->args == Value::map().set("ids", Value::list().add(kId).add(kId)));
+    CHECK(parse({"queue", "freeze", "--all"})->args == Value::map().set("all", true));
+}
+
+TEST_CASE("wrong usage is told in a sentence") {
+    CHECK(parse({"queue", "lst"}).error() == "there is no command \"queue lst\"; did you mean \"queue list\"?");
+    CHECK(parse({"queue"}).error().starts_with("there is no command \"queue\""));
+    CHECK(parse({"queue", "list", "--limt", "5"}).error() ==
+          "queue list has no option --limt; did you mean --limit?");
+    CHECK(parse({"queue", "list", "--limit"}).error() == "--limit wants a value");
+    CHECK(parse({"queue", "list", "--limit", "many"}).error() == "--limit wants an integer, not many");
+    CHECK(parse({"queue", "view"}).error() == "queue.view needs the argument id");
+    CHECK(parse({"queue", "view", kId, kId}).error().starts_with("queue view takes no"));
+    CHECK(parse({"queue", "retry", "x"}).error() == "\"x\" is not a message id");
+    CHECK(parse({"queue", "freeze", "--all", "--all"}).error() == "all is given twice");
+    CHECK(parse({}).error() == "what? see mailctl --help");
+}
+
+TEST_CASE("help is made from the table") {
+    CHECK(parse({"--help"})->command == nullptr);
+    CHECK(parse({"queue", "list", "--help"})->help_for == "queue list");
+    CHECK(help_text("").find("system ping") != std::string::npos);
+    CHECK(help_text("queue").find("system ping") == std::string::npos);
+    CHECK(help_text("queue list").find("--older-than") != std::string::npos);
+}
+
+TEST_CASE("lists are shown as aligned tables, maps as fields") {
+    const auto to = [](const char* address) { return Value::map().set("address", address); };
+    auto rows = Value::list();
+    rows.add(Value::map().set("id", "A").set("to", Value::list().add(to("jürgen@x")).add(to("b"))).set("size", 5));
+    rows.add(Value::map().set("id", "LONG").set("to", Value::list()).set("size", 1234));
+    CHECK(show(control::Shape::table, rows, Value::map().set("matched", 7)) ==
+          "ID    TO           SIZE\n"
+          "A     jürgen@x +1  5\n"
+          "LONG  -            1234\n"
+          "(2 of 7)\n");
+    auto status = Value::map();
+    status.set("ready", true).set("spool", Value::map().set("messages", 3)).set("notes", Value::list().add("one"));
+    CHECK(show(control::Shape::fields, status, {}) == "ready: yes\nspool:\n  messages: 3\nnotes:\n  one\n");
+    CHECK(show(control::Shape::table, Value::list(), {}) == "none\n");
+}

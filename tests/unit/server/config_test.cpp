@@ -1,0 +1,136 @@
+#include <doctest/doctest.h>
+
+#include "base/config/reference.hpp"
+#include "server/config/load.hpp"
+
+using namespace posthorn;
+using namespace posthorn::server;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::string errors(std::string_view text) {
+    const auto config = parse_config(text, "f");
+    return config ? "" : config.error().text;
+}
+
+Config good(std::string_view text) {
+    auto config = parse_config(text, "f");
+    if (!config) FAIL(config.error().text);
+    return *std::move(config);
+}
+
+}  // namespace
+
+TEST_CASE("the printed reference parses back to the defaults") {
+    const auto text = print_config();
+    const auto config = parse_config(text, "reference");
+    if (!config) FAIL(config.error().text);
+    CHECK(base::config::flat(config_table(), *config) == base::config::flat(config_table(), good("")));
+    CHECK(print_config() == text);
+}
+
+TEST_CASE("a configuration reaches the parts' structs") {
+    const auto config = good(R"(
+[server]
+hostname = "mail.example.org"
+[[listener]]
+address = "127.0.0.1:2525"
+tls = "none"
+context = { service = "mx" }
+max_recipients = 5
+timeouts = { command = "7s" }
+[[listener]]
+address = "unix:/run/x.sock"
+[smtp]
+max_recipients = 50
+max_errors = 3
+memory_budget = "32MiB"
+relay_networks = ["10.0.0.0/8"]
+[delivery]
+retry_min = "5s"
+delay_warning = "1h"
+[delivery.timeouts]
+connect = "3s"
+[delivery.rate_limit]
+messages_per_second = 0.5
+[delivery.domains."*.Example.com"]
+mx_override = "localhost:1025"
+tls = "require"
+rate_limit = { messages_per_second = 1, burst_size = 5 }
+[health]
+listen_address = "127.0.0.1:0"
+)");
+    CHECK(config.server.hostname == "mail.example.org");
+    REQUIRE(config.listeners.size() == 2);
+    const auto& first = config.listeners[0].listener;
+    const auto& second = config.listeners[1].listener;
+    CHECK(first.address.port == 2525);
+    CHECK(first.tls == mta::ListenerTls::none);
+    CHECK(first.context.at("service") == "mx");
+    CHECK((first.smtp.max_recipients == 5 && first.smtp.max_errors == 3 && first.smtp.timeouts.command == 7s));
+    CHECK((second.smtp.max_recipients == 50 && second.smtp.timeouts.command == 5min));
+    CHECK(second.smtp.relay_networks.size() == 1);
+    CHECK(config.spool.memory_budget == 32U << 20U);
+    CHECK(config.spool.directory == "/var/spool/posthorn");
+    CHECK(config.delivery.retry.min == 5s);
+    CHECK(config.delivery.dsn.delay_warning == 1h);
+    CHECK(config.delivery.dsn.reporting_mta == "mail.example.org");
+    CHECK(config.delivery.dsn.postmaster == "postmaster@mail.example.org");
+    CHECK(config.delivery.routing.rate.per_second == 0.5);
+    REQUIRE(config.delivery.routing.rules.size() == 1);
+    const auto& rule = config.delivery.routing.rules[0];
+    CHECK(rule.pattern == "*.example.com");
+    CHECK(rule.mx_override->to_string() == "localhost:1025");
+    CHECK(rule.messages_per_second == 1.0);
+    CHECK(rule.burst_size == 5);
+    CHECK(config.health.listen_address.port == 0);
+    CHECK(config.control.socket == "/run/posthorn/control.sock");
+}
+
+TEST_CASE("all errors are told at once with their places") {
+    CHECK(errors("[server]\nhostnam = \"x\"\nthreads = \"many\"\n[delivery]\nretry_min = \"1d\"\nretry_max = "
+                 "\"1h\"\n") ==
+          "f:2:1: unknown key server.hostnam; did you mean server.hostname?\n"
+          "f:3:11: server.threads wants an integer from 0 to 256, not a string\n"
+          "f:5:1: delivery.retry_min is more than retry_max\n");
+}
+
+TEST_CASE("a syntax error has a place") {
+    CHECK(errors("[server\n").starts_with("f:1:8: "));
+    CHECK(errors("x = 1979-05-27\n") == "f:1:1: unknown key x\n");
+}
+
+TEST_CASE("keys that do not go together are refused") {
+    CHECK(errors("[tls]\ncertificate = \"/x\"\n") == "f:2:1: tls.certificate is given without tls.key\n");
+    CHECK(errors("[[listener]]\ntls = \"none\"\n") == "f:1:1: listener.address is missing\n");
+    CHECK(errors("[[listener]]\naddress = \"[::]:25\"\n[[listener]]\naddress = \"[::]:25\"\n") ==
+          "f:1:3: listener entries 1 and 2 share the address [::]:25\n");
+    CHECK(errors("[spool]\nreserve = \"100MiB\"\n").starts_with("f:2:1: spool.reserve is less than four times"));
+    CHECK(errors("[spool]\nreserve = \"0B\"\n").empty());
+    CHECK(errors("[delivery.domains.\"a b\"]\n").find("is neither a domain") != std::string::npos);
+    CHECK(errors("[delivery.domains.\"a.example\"]\nmx_override = \"a:1\"\nsmarthost = \"b:2\"\n") ==
+          "f:3:1: delivery.domains.\"a.example\".smarthost excludes mx_override: give one of them\n");
+}
+
+TEST_CASE("a file without listeners has the default one with what [smtp] says") {
+    const auto config = good("[smtp]\nmax_recipients = 3\n");
+    REQUIRE(config.listeners.size() == 1);
+    CHECK(config.listeners[0].listener.address.to_string() == "[::]:25");
+    CHECK(config.listeners[0].listener.smtp.max_recipients == 3);
+}
+
+TEST_CASE("a bad endpoint or next hop is refused with its text") {
+    CHECK(errors("[health]\nlisten_address = \"nowhere\"\n")
+              .starts_with("f:2:18: health.listen_address \"nowhere\" is not"));
+    CHECK(errors("[delivery.domains.\"a.example\"]\nmx_override = \"x:99999\"\n").starts_with("f:2:15: "));
+}
+
+TEST_CASE("without a file everything is under the user's own folders") {
+    const auto config = embedded_config();
+    CHECK(config.path.empty());
+    CHECK(config.server.spool_dir.starts_with(config.server.data_dir));
+    REQUIRE_FALSE(config.listeners.empty());
+    CHECK(config.listeners[0].listener.address.to_string() == "127.0.0.1:2525");
+    CHECK_FALSE(config.server.hostname.empty());
+}
