@@ -27,8 +27,10 @@ public:
     template <class T>
         requires std::is_integral_v<T>
     JsonWriter& value(T v) {
-        if constexpr (std::is_same_v<T, bool>) return raw(v ? "true" : "false");
-        else return raw(std::to_string(v));
+        if constexpr (std::is_same_v<T, bool>)
+            return raw(v ? "true" : "false");
+        else
+            return raw(std::to_string(v));
     }
     template <class T>
     JsonWriter& field(std::string_view name, const T& v) {

@@ -49,8 +49,10 @@ struct JsonValue {
     void operator()(std::string_view v) const { append_json_string(out, v); }
     void operator()(bool v) const { out += v ? "true" : "false"; }
     void operator()(double v) const {
-        if (std::isfinite(v)) append_number(out, v);
-        else out += "null";
+        if (std::isfinite(v))
+            append_number(out, v);
+        else
+            out += "null";
     }
     void operator()(std::int64_t v) const { append_number(out, v); }
     void operator()(std::uint64_t v) const { append_number(out, v); }
@@ -63,8 +65,10 @@ struct TextValue {
         bool bare = !v.empty();
         for (const char c : v)
             if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c == 0x7F) bare = false;
-        if (bare) out += v;
-        else append_json_string(out, v);
+        if (bare)
+            out += v;
+        else
+            append_json_string(out, v);
     }
     void operator()(bool v) const { out += v ? "yes" : "no"; }
     void operator()(double v) const { append_number(out, v); }
@@ -222,7 +226,9 @@ std::string& capture_text() {
 
 }  // namespace
 
-void write(Level level, std::string_view event, Fields fields) { write(level, event, fields.begin(), fields.size()); }
+void write(Level level, std::string_view event, Fields fields) {
+    write(level, event, fields.begin(), fields.size());
+}
 
 void write(Level level, std::string_view event, const Field* fields, std::size_t count) {
     if (!enabled(level)) return;

@@ -34,8 +34,10 @@ struct Field {
     template <class T>
         requires std::is_integral_v<T>
     Field(std::string_view k, T v) : key(k) {
-        if constexpr (std::is_signed_v<T>) value = static_cast<std::int64_t>(v);
-        else value = static_cast<std::uint64_t>(v);
+        if constexpr (std::is_signed_v<T>)
+            value = static_cast<std::int64_t>(v);
+        else
+            value = static_cast<std::uint64_t>(v);
     }
 };
 
@@ -46,8 +48,12 @@ void write(Level level, std::string_view event, Fields fields);
 void write(Level level, std::string_view event, const Field* fields, std::size_t count);
 bool enabled(Level level);
 
-inline void debug(std::string_view event, Fields fields = {}) { if (enabled(Level::debug)) write(Level::debug, event, fields); }
-inline void info(std::string_view event, Fields fields = {}) { if (enabled(Level::info)) write(Level::info, event, fields); }
+inline void debug(std::string_view event, Fields fields = {}) {
+    if (enabled(Level::debug)) write(Level::debug, event, fields);
+}
+inline void info(std::string_view event, Fields fields = {}) {
+    if (enabled(Level::info)) write(Level::info, event, fields);
+}
 inline void notice(std::string_view event, Fields fields = {}) { write(Level::notice, event, fields); }
 inline void warning(std::string_view event, Fields fields = {}) { write(Level::warning, event, fields); }
 inline void error(std::string_view event, Fields fields = {}) { write(Level::error, event, fields); }

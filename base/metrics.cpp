@@ -23,8 +23,10 @@ std::string label_text(const Labels& labels) {
         out += key + "=\"";
         for (const char c : value) {
             if (c == '\\' || c == '"') out += '\\';
-            if (c == '\n') out += "\\n";
-            else out += c;
+            if (c == '\n')
+                out += "\\n";
+            else
+                out += c;
         }
         out += '"';
     }

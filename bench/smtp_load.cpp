@@ -46,11 +46,12 @@ struct Options {
 };
 
 [[noreturn]] void usage(const char* why) {
-    std::fprintf(stderr,
-                 "smtp-load: %s\nusage: smtp-load --to IP:PORT [--sessions N] [--messages N] [--size BYTES]\n"
-                 "       [--mode data|bdat] [--recipients N] [--sender A] [--recipient A] [--reconnect] [--lockstep]\n"
-                 "       [--json]\n",
-                 why);
+    std::fprintf(
+        stderr,
+        "smtp-load: %s\nusage: smtp-load --to IP:PORT [--sessions N] [--messages N] [--size BYTES]\n"
+        "       [--mode data|bdat] [--recipients N] [--sender A] [--recipient A] [--reconnect] [--lockstep]\n"
+        "       [--json]\n",
+        why);
     std::exit(2);
 }
 
@@ -69,17 +70,28 @@ Options parse(int argc, char** argv) {
             if (colon == std::string::npos) usage("--to wants IP:PORT");
             o.host = to.substr(0, colon);
             o.port = static_cast<std::uint16_t>(std::atoi(to.c_str() + colon + 1));
-        } else if (name == "--sessions") o.sessions = number();
-        else if (name == "--messages") o.messages = number();
-        else if (name == "--size") o.size = number();
-        else if (name == "--recipients") o.recipients = number();
-        else if (name == "--sender") o.sender = value();
-        else if (name == "--recipient") o.recipient = value();
-        else if (name == "--mode") o.bdat = value() == "bdat";
-        else if (name == "--reconnect") o.reconnect = true;
-        else if (name == "--lockstep") o.lockstep = true;
-        else if (name == "--json") o.json = true;
-        else usage("unknown option");
+        } else if (name == "--sessions")
+            o.sessions = number();
+        else if (name == "--messages")
+            o.messages = number();
+        else if (name == "--size")
+            o.size = number();
+        else if (name == "--recipients")
+            o.recipients = number();
+        else if (name == "--sender")
+            o.sender = value();
+        else if (name == "--recipient")
+            o.recipient = value();
+        else if (name == "--mode")
+            o.bdat = value() == "bdat";
+        else if (name == "--reconnect")
+            o.reconnect = true;
+        else if (name == "--lockstep")
+            o.lockstep = true;
+        else if (name == "--json")
+            o.json = true;
+        else
+            usage("unknown option");
     }
     if (o.sessions == 0 || o.recipients == 0) usage("--sessions and --recipients start at 1");
     return o;
@@ -162,7 +174,8 @@ struct Totals {
 
 class Session {
 public:
-    Session(const Options& o, const Script& s, Totals& t, int epoll) : options_(o), script_(s), totals_(t), epoll_(epoll) {}
+    Session(const Options& o, const Script& s, Totals& t, int epoll)
+        : options_(o), script_(s), totals_(t), epoll_(epoll) {}
     ~Session() { hang_up(); }
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
@@ -235,7 +248,8 @@ private:
             if (got == 0) return trouble("connection closed by the server");
             in_.append(buffer, static_cast<std::size_t>(got));
             std::size_t at = 0;
-            for (std::size_t end = 0; epoch == epoch_ && (end = in_.find('\n', at)) != std::string::npos; at = end + 1)
+            for (std::size_t end = 0; epoch == epoch_ && (end = in_.find('\n', at)) != std::string::npos;
+                 at = end + 1)
                 on_line(std::string_view(in_).substr(at, end - at));
             if (epoch == epoch_) in_.erase(0, at);
         }
@@ -311,7 +325,9 @@ private:
 double cpu_seconds() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+    const auto seconds = [](const timeval& t) {
+        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+    };
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -326,15 +342,17 @@ void report(const Options& o, Totals& t, double seconds) {
     const float p50 = percentile(t.latencies_ms, 0.5);
     const float p99 = percentile(t.latencies_ms, 0.99);
     if (o.json) {
-        std::printf("{\"accepted\":%zu,\"refused\":%zu,\"broken\":%zu,\"seconds\":%.3f,\"per_second\":%.1f,"
-                    "\"cpu_seconds\":%.3f,\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n",
-                    t.accepted, t.refused, t.broken, seconds, rate, cpu_seconds(), static_cast<double>(p50),
-                    static_cast<double>(p99));
+        std::printf(
+            "{\"accepted\":%zu,\"refused\":%zu,\"broken\":%zu,\"seconds\":%.3f,\"per_second\":%.1f,"
+            "\"cpu_seconds\":%.3f,\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n",
+            t.accepted, t.refused, t.broken, seconds, rate, cpu_seconds(), static_cast<double>(p50),
+            static_cast<double>(p99));
     } else {
-        std::printf("%zu accepted, %zu refused, %zu connections lost in %.2f s: %.0f messages/s, "
-                    "p50 %.2f ms, p99 %.2f ms, own CPU %.2f s\n",
-                    t.accepted, t.refused, t.broken, seconds, rate, static_cast<double>(p50),
-                    static_cast<double>(p99), cpu_seconds());
+        std::printf(
+            "%zu accepted, %zu refused, %zu connections lost in %.2f s: %.0f messages/s, "
+            "p50 %.2f ms, p99 %.2f ms, own CPU %.2f s\n",
+            t.accepted, t.refused, t.broken, seconds, rate, static_cast<double>(p50), static_cast<double>(p99),
+            cpu_seconds());
     }
     if (!t.first_trouble.empty()) std::fprintf(stderr, "smtp-load: first trouble: %s\n", t.first_trouble.c_str());
 }

@@ -31,13 +31,13 @@ struct Recipient {
 };
 
 struct ClientInfo {
-    std::string ip;          // textual, without brackets; empty for a local submitter
+    std::string ip;  // textual, without brackets; empty for a local submitter
     std::uint16_t port = 0;
-    std::string helo;        // as the client gave it
+    std::string helo;  // as the client gave it
     bool esmtp = false;
-    std::string tls_version; // "TLSv1.3"; empty: plaintext
+    std::string tls_version;  // "TLSv1.3"; empty: plaintext
     std::string tls_cipher;
-    std::string auth_user;   // empty: not authenticated
+    std::string auth_user;  // empty: not authenticated
     bool operator==(const ClientInfo&) const = default;
 };
 
@@ -63,13 +63,13 @@ struct Envelope {
     BodyType body = BodyType::seven_bit;
     bool smtputf8 = false;
     DsnReturn ret = DsnReturn::unspecified;
-    std::string envid;     // xtext as received
+    std::string envid;  // xtext as received
     ClientInfo client;
     std::string listener;  // "smtp [::]:25"
     base::WallTime arrival{};
-    std::uint64_t body_size = 0;     // octets, without trace_headers
-    std::string header_message_id;   // Message-ID as found in the header; for logs only
-    std::string trace_headers;       // ready to send, CRLF at each line end, goes out before the body
+    std::uint64_t body_size = 0;    // octets, without trace_headers
+    std::string header_message_id;  // Message-ID as found in the header; for logs only
+    std::string trace_headers;      // ready to send, CRLF at each line end, goes out before the body
     TraceContext trace;
     std::map<std::string, std::string> metadata;  // plugin key-values, the listener's context
     Encryption encryption;

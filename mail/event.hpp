@@ -15,24 +15,24 @@
 namespace posthorn::mail {
 
 enum class EventKind : std::uint8_t {
-    connected,       // a client opened a session
-    disconnected,    // ... and left, or was ended: reason in `text`
+    connected,     // a client opened a session
+    disconnected,  // ... and left, or was ended: reason in `text`
     tls_started,
-    rejected,        // a command was refused: `code`, `status`, `text`, stage in `detail`
-    accepted,        // durable and answered 250
-    attempt,         // one transaction for one recipient ended: `code`, `status`, `text`, host
-    delivered,       // recipient final
-    deferred,        // recipient will be tried again: next try in `detail`
-    bounced,         // recipient final: failed
-    expired,         // recipient final: too old or too often
-    dsn_sent,        // `detail`: the DSN's id and kind
+    rejected,   // a command was refused: `code`, `status`, `text`, stage in `detail`
+    accepted,   // durable and answered 250
+    attempt,    // one transaction for one recipient ended: `code`, `status`, `text`, host
+    delivered,  // recipient final
+    deferred,   // recipient will be tried again: next try in `detail`
+    bounced,    // recipient final: failed
+    expired,    // recipient final: too old or too often
+    dsn_sent,   // `detail`: the DSN's id and kind
     frozen,
     unfrozen,
     cancelled,
-    rate_limited,    // held back by a bucket: domain in `domain`
-    security,        // something an operator must know: smuggling tried, TLS unverified ...
-    quarantined,     // the spool put it aside: why in `text`
-    done,            // nothing left to do for this message
+    rate_limited,  // held back by a bucket: domain in `domain`
+    security,      // something an operator must know: smuggling tried, TLS unverified ...
+    quarantined,   // the spool put it aside: why in `text`
+    done,          // nothing left to do for this message
 };
 
 std::string_view name(EventKind kind);
@@ -41,11 +41,11 @@ struct Event {
     EventKind kind{};
     base::WallTime at{};
     std::optional<base::Ulid> message_id;
-    std::string session;      // short id of the SMTP session, in or out
+    std::string session;  // short id of the SMTP session, in or out
     std::string client_ip;
     std::string sender;
     std::string recipient;
-    std::string domain;       // destination
+    std::string domain;  // destination
     std::string remote_host;
     std::string remote_ip;
     std::string tls;
@@ -56,7 +56,7 @@ struct Event {
     std::string header_message_id;
     std::uint64_t size = 0;
     std::uint32_t attempt = 0;
-    base::Duration elapsed{}; // of the attempt, the session, the acceptance
+    base::Duration elapsed{};  // of the attempt, the session, the acceptance
     // Delays of one recipient: before the queue, in the queue, connecting, transmitting.
     base::Duration delays[4]{};
     std::vector<std::pair<std::string, std::string>> extra;

@@ -9,12 +9,12 @@
 namespace posthorn::mail {
 
 enum class RecipientStatus : std::uint8_t {
-    pending,    // not final; will be tried at next_try
-    delivered,  // final: a server (or the store) took responsibility
-    failed,     // final: refused for good; a failure DSN is owed where the sender wants one
-    expired,    // final: max_attempts or max_age reached; a failure DSN is owed likewise
-    cancelled,  // final: an operator removed it; no DSN unless asked
-    redirected, // final here: goes on as another message
+    pending,     // not final; will be tried at next_try
+    delivered,   // final: a server (or the store) took responsibility
+    failed,      // final: refused for good; a failure DSN is owed where the sender wants one
+    expired,     // final: max_attempts or max_age reached; a failure DSN is owed likewise
+    cancelled,   // final: an operator removed it; no DSN unless asked
+    redirected,  // final here: goes on as another message
 };
 
 inline bool is_final(RecipientStatus s) { return s != RecipientStatus::pending; }
@@ -22,12 +22,12 @@ inline bool is_final(RecipientStatus s) { return s != RecipientStatus::pending; 
 // The reply or local reason that decided an attempt.
 struct Outcome {
     enum class Kind : std::uint8_t { delivered, temporary, permanent } kind = Kind::temporary;
-    int code = 0;               // SMTP reply code; 0: decided here (DNS, connect, policy)
-    std::string status;         // enhanced status code, never empty: from the reply, else the closest of RFC 3463
-    std::string text;           // the remote's text, or ours; one line; printable
-    std::string remote_host;    // MX name that answered, or was tried last
+    int code = 0;             // SMTP reply code; 0: decided here (DNS, connect, policy)
+    std::string status;       // enhanced status code, never empty: from the reply, else the closest of RFC 3463
+    std::string text;         // the remote's text, or ours; one line; printable
+    std::string remote_host;  // MX name that answered, or was tried last
     std::string remote_ip;
-    std::string tls;            // "TLSv1.3 TLS_AES_256_GCM_SHA384", empty: plaintext
+    std::string tls;  // "TLSv1.3 TLS_AES_256_GCM_SHA384", empty: plaintext
     base::WallTime at{};
     bool operator==(const Outcome&) const = default;
 };

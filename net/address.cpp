@@ -132,11 +132,13 @@ base::Result<Endpoint> parse_endpoint(std::string_view text) {
         if (endpoint.unix_path.empty() || endpoint.unix_path[0] != '/') {
             return bad(text, "the path of a Unix socket must be absolute");
         }
-        if (endpoint.unix_path.size() > kMaxUnixPath) return bad(text, "the path of a Unix socket ends at 107 bytes");
+        if (endpoint.unix_path.size() > kMaxUnixPath)
+            return bad(text, "the path of a Unix socket ends at 107 bytes");
         return endpoint;
     }
     const auto parts = split_port(text);
-    if (!parts || !parts->port) return bad(text, "not an address and port, such as \"[::]:25\" or \"127.0.0.1:25\"");
+    if (!parts || !parts->port)
+        return bad(text, "not an address and port, such as \"[::]:25\" or \"127.0.0.1:25\"");
     const auto port = parse_port(*parts->port);
     if (!port) return bad(text, "the port must be a number up to 65535");
     const auto ip = IpAddress::parse(parts->host);

@@ -17,7 +17,7 @@ struct IpAddress {
     std::array<std::uint8_t, 16> bytes{};  // v4: the first four
     std::string to_string() const;         // canonical (RFC 5952); no brackets
     bool loopback() const;
-    IpAddress unmapped() const;            // ::ffff:a.b.c.d becomes a.b.c.d
+    IpAddress unmapped() const;  // ::ffff:a.b.c.d becomes a.b.c.d
     static std::optional<IpAddress> parse(std::string_view text);
     auto operator<=>(const IpAddress&) const = default;
 };
@@ -35,7 +35,7 @@ struct Network {
 struct Endpoint {
     IpAddress ip;
     std::uint16_t port = 0;
-    std::string unix_path;  // not empty: a Unix socket
+    std::string unix_path;          // not empty: a Unix socket
     std::string to_string() const;  // "192.0.2.1:25", "[::1]:25", "unix:/path"
     bool operator==(const Endpoint&) const = default;
     auto operator<=>(const Endpoint&) const = default;

@@ -35,7 +35,7 @@ struct MxAnswer {
     DnsStatus status = DnsStatus::local;
     std::vector<MxRecord> records;  // as given; the caller orders and shuffles
     base::Duration ttl{};
-    std::string text;   // for the operator
+    std::string text;  // for the operator
 };
 
 struct AddressAnswer {
@@ -53,7 +53,7 @@ struct TxtAnswer {
 };
 
 struct DnsHealth {
-    bool ok = true;          // channel up, last query no local failure; idle is fine
+    bool ok = true;  // channel up, last query no local failure; idle is fine
     std::string text;
     std::uint64_t queries = 0;
     std::uint64_t cache_hits = 0;
@@ -68,12 +68,12 @@ public:
     virtual Task<MxAnswer> mx(Loop& loop, std::string name) = 0;
     virtual Task<AddressAnswer> addresses(Loop& loop, std::string name) = 0;  // A and AAAA side by side
     virtual Task<TxtAnswer> txt(Loop& loop, std::string name) = 0;
-    virtual DnsHealth health() const = 0;  // any thread
+    virtual DnsHealth health() const = 0;                 // any thread
     virtual void clear_cache(std::string name = {}) = 0;  // empty: all; any thread
 };
 
 struct DnsConfig {
-    std::vector<std::string> servers;  // "ip", "ip:port", "[v6]:port"; empty: the system's
+    std::vector<std::string> servers;                  // "ip", "ip:port", "[v6]:port"; empty: the system's
     base::Duration timeout = std::chrono::seconds(5);  // per try
     int tries = 3;
     std::size_t cache_entries = 50'000;

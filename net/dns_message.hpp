@@ -25,7 +25,7 @@ struct DnsAnswer {
     int links = 0;               // how many there were
     // The CNAMEs (whose least ttl is above) lead out of what the server told: `canonical` is to be asked for.
     bool incomplete = false;
-    std::string text;            // for the operator
+    std::string text;  // for the operator
 };
 
 inline constexpr int kMaxCnameLinks = 8;

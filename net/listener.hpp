@@ -13,7 +13,7 @@ namespace posthorn::net {
 
 class Listener {
 public:
-    virtual ~Listener() = default;  // closes; a Unix socket's path is unlinked
+    virtual ~Listener() = default;              // closes; a Unix socket's path is unlinked
     virtual const Endpoint& local() const = 0;  // with the port the OS chose when 0 was asked
 
     // Starts accepting; each connection is handed, on the loop it will live on, to `on_accept` as a stream.
@@ -28,8 +28,8 @@ public:
 struct ListenOptions {
     bool reuse_port = false;
     int backlog = 1024;
-    unsigned unix_mode = 0600;   // of a Unix socket's path; set before anyone can connect
-    std::string unix_group;      // empty: unchanged
+    unsigned unix_mode = 0600;  // of a Unix socket's path; set before anyone can connect
+    std::string unix_group;     // empty: unchanged
 };
 
 // A stale Unix socket (nobody answers) is removed; a live one is an error.

@@ -38,7 +38,7 @@ public:
     TimerId call_after(base::Duration delay, Callback fn) { return call_at(now() + delay, std::move(fn)); }
 
     virtual bool in_loop() const = 0;
-    virtual std::size_t index() const = 0;  // 0 .. loops-1
+    virtual std::size_t index() const = 0;                // 0 .. loops-1
     virtual boost::asio::any_io_executor executor() = 0;  // for net/ alone
 
     // Sockets that live here, which the acceptor goes by. Any thread.

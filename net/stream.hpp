@@ -33,10 +33,10 @@ struct TlsInfo {
     std::string version;  // "TLSv1.3"
     std::string cipher;   // "TLS_AES_256_GCM_SHA384"
     int bits = 0;
-    std::string sni;              // server side: the name asked for
-    std::string peer_subject;     // certificate of the peer, if any
-    bool peer_verified = false;   // chain and (client side) name
-    std::string verify_error;     // why not
+    std::string sni;             // server side: the name asked for
+    std::string peer_subject;    // certificate of the peer, if any
+    bool peer_verified = false;  // chain and (client side) name
+    std::string verify_error;    // why not
 };
 
 class Stream {
@@ -76,7 +76,8 @@ class Connector {
 public:
     virtual ~Connector() = default;
     // On `loop`, own thread. Temporary error with errno text when it fails or the deadline passes.
-    virtual Task<base::Result<std::unique_ptr<Stream>>> connect(Loop& loop, Endpoint to, base::SteadyTime deadline) = 0;
+    virtual Task<base::Result<std::unique_ptr<Stream>>> connect(Loop& loop, Endpoint to,
+                                                                base::SteadyTime deadline) = 0;
 };
 
 std::unique_ptr<Connector> make_connector();

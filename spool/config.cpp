@@ -13,8 +13,9 @@ base::config::Table<Config> config_table() {
         .check([](const Config& config, const Report& report) {
             // What is accepted must be recordable as done on a full disk: that takes segments, before any is freed.
             if (config.reserve != 0 && config.reserve / kReserveSegments < config.segment_size)
-                report("reserve", "is less than four times segment_size: outcomes could not be written down on a "
-                                  "full disk");
+                report("reserve",
+                       "is less than four times segment_size: outcomes could not be written down on a "
+                       "full disk");
         });
 }
 

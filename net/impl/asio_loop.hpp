@@ -29,7 +29,7 @@ public:
     std::size_t index() const override { return index_; }
     boost::asio::any_io_executor executor() override { return context_.get_executor(); }
 
-    void run();       // until stop()
+    void run();  // until stop()
     void stop() { context_.stop(); }
     // After run() has returned: destroys what waits. What is posted from here on is buried, so that a thread
     // which posts never destroys a coroutine of this loop.
@@ -49,8 +49,8 @@ private:
     base::SteadyTime armed_ = kNever;
     Context context_;
     boost::asio::executor_work_guard<IoExecutor> work_;
-    std::optional<boost::asio::basic_waitable_timer<std::chrono::steady_clock,
-                                                    boost::asio::wait_traits<std::chrono::steady_clock>, IoExecutor>>
+    std::optional<boost::asio::basic_waitable_timer<
+        std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>, IoExecutor>>
         timer_;
 };
 

@@ -35,12 +35,11 @@ struct DnsChannel::Watch {
 
     ares_socket_t fd;
     Descriptor descriptor;
-    bool wanted[2] = {false, false};   // [1]: to read, [0]: to write
+    bool wanted[2] = {false, false};  // [1]: to read, [0]: to write
     bool waiting[2] = {false, false};
 };
 
-base::Result<std::unique_ptr<DnsChannel>> DnsChannel::make(Loop& loop, const DnsConfig& config,
-                                                           bool skip_failing) {
+base::Result<std::unique_ptr<DnsChannel>> DnsChannel::make(Loop& loop, const DnsConfig& config, bool skip_failing) {
     std::unique_ptr<DnsChannel> channel(new DnsChannel(loop));
     ares_options options{};
     // Names are asked as they are: no search list, no $HOSTALIASES.
@@ -51,7 +50,8 @@ base::Result<std::unique_ptr<DnsChannel>> DnsChannel::make(Loop& loop, const Dns
     options.ednspsz = kEdnsPayload;
     options.sock_state_cb = on_socket;
     options.sock_state_cb_data = channel.get();
-    const int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ | ARES_OPT_SOCK_STATE_CB;
+    const int mask =
+        ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ | ARES_OPT_SOCK_STATE_CB;
     int status = ares_init_options(&channel->channel_, &options, mask);
     if (status != ARES_SUCCESS) {
         channel->channel_ = nullptr;
@@ -122,8 +122,8 @@ void DnsChannel::arm() {
     timeval left{};
     if (ares_timeout(channel_, nullptr, &left) == nullptr) return;
     // c-ares counts in milliseconds of its own clock: a moment later is surely not too soon.
-    const auto delay = std::chrono::seconds(left.tv_sec) + std::chrono::microseconds(left.tv_usec) +
-                       std::chrono::milliseconds(1);
+    const auto delay =
+        std::chrono::seconds(left.tv_sec) + std::chrono::microseconds(left.tv_usec) + std::chrono::milliseconds(1);
     timer_ = loop_.call_after(delay, [this] {
         timer_ = 0;
         process(ARES_SOCKET_BAD, ARES_SOCKET_BAD);

@@ -168,7 +168,7 @@ Task<bool> answer(SharedPtr shared, Stream& stream, HttpResponse response, bool 
     std::vector<std::string_view> pieces{head};
     if (with_body) pieces.push_back(response.body);
     const auto put = co_await stream.write(std::move(pieces), loop.now() + shared->limits.response);
-    co_return keep && put.ok();
+    co_return keep&& put.ok();
 }
 
 Task<bool> serve_one(SharedPtr shared, Stream& stream, Input& input) {

@@ -57,8 +57,8 @@ void hand_over(Loop& loop, base::Fd fd, const impl::SocketAddress& from, const E
     }
     loop.post([&loop, load = impl::Load(loop), fd = std::move(fd), here = std::move(here), peer = std::move(peer),
                on_accept]() mutable {
-        auto socket = std::make_shared<impl::Socket>(loop, std::move(load), std::move(fd), std::move(here),
-                                                     std::move(peer));
+        auto socket =
+            std::make_shared<impl::Socket>(loop, std::move(load), std::move(fd), std::move(here), std::move(peer));
         if (!socket->open()) return;
         (*on_accept)(loop, impl::make_socket_stream(std::move(socket)));
     });
@@ -119,10 +119,9 @@ Task<> accept_all(Loop& loop, LoopGroup& loops, std::shared_ptr<Accepting> state
     auto log_after = loop.now();
     while (!state->stopped) {
         auto op = impl::suspend<bool>([&watched](auto resume) {
-            watched.async_wait(Descriptor::wait_read,
-                               [resume = std::move(resume)](const boost::system::error_code&) mutable {
-                                   resume(true);
-                               });
+            watched.async_wait(
+                Descriptor::wait_read,
+                [resume = std::move(resume)](const boost::system::error_code&) mutable { resume(true); });
         });
         co_await std::move(op);
         if (state->stopped || !watched.is_open()) break;
@@ -145,13 +144,13 @@ struct UnixPath {
     ino_t inode = 0;
 
     void note() {
-        struct stat status {};
+        struct stat status{};
         if (::lstat(path.c_str(), &status) != 0) return;
         device = status.st_dev;
         inode = status.st_ino;
     }
     void unlink() const {
-        struct stat status {};
+        struct stat status{};
         if (path.empty() || ::lstat(path.c_str(), &status) != 0) return;
         if (status.st_dev == device && status.st_ino == inode) ::unlink(path.c_str());
     }
@@ -177,7 +176,8 @@ public:
         state_->running = true;
         state_->loop.with([&loop](Loop*& at) { at = &loop; });
         spawn(loop, "accept",
-              accept_all(loop, loops, state_, std::move(fd_), local_, std::make_shared<OnAccept>(std::move(on_accept))));
+              accept_all(loop, loops, state_, std::move(fd_), local_,
+                         std::make_shared<OnAccept>(std::move(on_accept))));
     }
 
     void stop() override {
@@ -233,7 +233,7 @@ base::Result<std::unique_ptr<Listener>> bind_tcp(const Endpoint& at, const Liste
 
 // Removes a socket nobody answers at. An errno, or 0.
 int clear_stale(const Endpoint& at) {
-    struct stat status {};
+    struct stat status{};
     if (::lstat(at.unix_path.c_str(), &status) != 0) return errno == ENOENT ? 0 : errno;
     if (!S_ISSOCK(status.st_mode)) return EEXIST;
     const base::Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));

@@ -92,8 +92,7 @@ int weight(DnsStatus status) {
 
 class AresResolver final : public Resolver {
 public:
-    AresResolver(const DnsConfig& config, std::vector<PerLoop> loops)
-        : cache_(config), loops_(std::move(loops)) {}
+    AresResolver(const DnsConfig& config, std::vector<PerLoop> loops) : cache_(config), loops_(std::move(loops)) {}
 
     Task<MxAnswer> mx(Loop& loop, std::string name) override;
     Task<AddressAnswer> addresses(Loop& loop, std::string name) override;
@@ -219,8 +218,7 @@ Task<AddressAnswer> AresResolver::addresses(Loop& loop, std::string name) {
         result.status = DnsStatus::ok;
         co_return result;
     }
-    const auto& worse =
-        weight(six->answer.status) > weight(four->answer.status) ? six->answer : four->answer;
+    const auto& worse = weight(six->answer.status) > weight(four->answer.status) ? six->answer : four->answer;
     result.status = worse.status;
     result.text = worse.text;
     co_return result;
@@ -256,7 +254,8 @@ int set_up_library() {
 base::Result<std::string> server_text(const std::string& text) {
     auto parsed = parse_host_port(text, 53);
     if (!parsed || !IpAddress::parse(parsed->host)) {
-        return base::fail(base::ErrorKind::permanent, "DNS server \"" + text + "\": not an address, or address and port");
+        return base::fail(base::ErrorKind::permanent,
+                          "DNS server \"" + text + "\": not an address, or address and port");
     }
     return parsed->to_string();
 }

@@ -53,9 +53,9 @@ Certificate sign(EVP_PKEY* key, const std::string& hostname) {
     if (!number || BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(x)) == nullptr) return nullptr;
     X509_NAME* name = X509_get_subject_name(x);
     const auto common = hostname.substr(0, kMaxCommonName);
-    const bool named = X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
-                                                  reinterpret_cast<const unsigned char*>(common.c_str()), -1, -1,
-                                                  0) == 1;
+    const bool named =
+        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+                                   reinterpret_cast<const unsigned char*>(common.c_str()), -1, -1, 0) == 1;
     const bool is_ip = IpAddress::parse(hostname).has_value();
     const bool done = named && X509_set_version(x, X509_VERSION_3) == 1 && X509_set_issuer_name(x, name) == 1 &&
                       X509_gmtime_adj(X509_getm_notBefore(x), -3600) != nullptr &&
@@ -98,7 +98,7 @@ Key read_key(const std::string& path) {
 }
 
 bool exists(const std::string& path) {
-    struct stat status {};
+    struct stat status{};
     return ::stat(path.c_str(), &status) == 0;
 }
 
@@ -109,7 +109,8 @@ base::Result<bool> ensure_self_signed(const std::string& hostname, const std::st
     const bool has_key = exists(key_path);
     if (exists(certificate_path)) {
         if (has_key) return false;
-        return base::fail(base::ErrorKind::permanent, certificate_path + " is there, its key " + key_path + " is not");
+        return base::fail(base::ErrorKind::permanent,
+                          certificate_path + " is there, its key " + key_path + " is not");
     }
     // The key is written first: one that stands alone is what a start that was cut short left.
     const Key key = has_key ? read_key(key_path) : Key(EVP_EC_gen("P-256"));

@@ -17,7 +17,7 @@
 namespace posthorn::net {
 namespace {
 
-constexpr std::size_t kBurst = 1000;  // callbacks of one loop before the next has its turn
+constexpr std::size_t kBurst = 1000;                        // callbacks of one loop before the next has its turn
 constexpr auto kSocketPoll = std::chrono::milliseconds(1);  // how soon run_until_real sees a real socket
 
 class SimClock final : public base::Clock {

@@ -46,7 +46,8 @@ Endpoint from_sockaddr(const SocketAddress& address) {
         result.port = ntohs(in->sin_port);
     } else if (address.family() == AF_UNIX && address.size > offsetof(sockaddr_un, sun_path)) {
         const auto* un = reinterpret_cast<const sockaddr_un*>(&address.storage);
-        const auto limit = std::min<std::size_t>(address.size - offsetof(sockaddr_un, sun_path), sizeof un->sun_path);
+        const auto limit =
+            std::min<std::size_t>(address.size - offsetof(sockaddr_un, sun_path), sizeof un->sun_path);
         result.unix_path.assign(un->sun_path, strnlen(un->sun_path, limit));
     }
     return result;

@@ -66,11 +66,10 @@ Task<IoStatus> wait_ready(std::shared_ptr<Socket> socket, Side side, Readiness r
     if (!socket->open()) co_return IoStatus::closed;
     socket->begin(side, deadline);
     auto op = suspend<bool>([&socket, readiness](auto resume) {
-        const auto type = readiness == Readiness::readable ? Socket::AsioSocket::wait_read
-                                                           : Socket::AsioSocket::wait_write;
-        socket->asio().async_wait(type, [resume = std::move(resume)](const boost::system::error_code&) mutable {
-            resume(true);
-        });
+        const auto type =
+            readiness == Readiness::readable ? Socket::AsioSocket::wait_read : Socket::AsioSocket::wait_write;
+        socket->asio().async_wait(
+            type, [resume = std::move(resume)](const boost::system::error_code&) mutable { resume(true); });
     });
     co_await std::move(op);
     co_return socket->finish(side);

@@ -82,7 +82,8 @@ private:
 };
 
 // Waits until the socket is ready; ok, timed_out or closed.
-Task<IoStatus> wait_ready(std::shared_ptr<Socket> socket, Side side, Readiness readiness, base::SteadyTime deadline);
+Task<IoStatus> wait_ready(std::shared_ptr<Socket> socket, Side side, Readiness readiness,
+                          base::SteadyTime deadline);
 
 std::unique_ptr<Stream> make_socket_stream(std::shared_ptr<Socket> socket);
 

@@ -19,7 +19,7 @@ using Next = TlsSession::Next;
 
 // A peer that sends without pause must not keep the loop for itself.
 constexpr int kMaxBurst = 16;
-constexpr std::size_t kMaxPieces = 64;            // of one sendmsg
+constexpr std::size_t kMaxPieces = 64;  // of one sendmsg
 constexpr std::size_t kTlsRecord = 16U << 10U;
 // A closed socket with unread input sends a reset that overtakes our last reply: what the peer still sends is
 // thrown away for a moment, until its FIN.

@@ -25,11 +25,12 @@ void log_escaped(const std::string& name, const std::exception_ptr& escaped) {
 void spawn(Loop& loop, std::string name, Task<> task) { spawn(loop, std::move(name), std::move(task), {}); }
 
 void spawn(Loop& loop, std::string name, Task<> task, Callback done) {
-    boost::asio::co_spawn(loop.executor(), std::move(task),
-                          [name = std::move(name), done = std::move(done)](const std::exception_ptr& escaped) mutable {
-                              if (escaped) log_escaped(name, escaped);
-                              if (done) done();
-                          });
+    boost::asio::co_spawn(
+        loop.executor(), std::move(task),
+        [name = std::move(name), done = std::move(done)](const std::exception_ptr& escaped) mutable {
+            if (escaped) log_escaped(name, escaped);
+            if (done) done();
+        });
 }
 
 Task<> sleep_until(Loop& loop, base::SteadyTime when) {

@@ -55,9 +55,10 @@ LogQueue::~LogQueue() { LogQueue::stop(); }
 base::Result<void> LogQueue::ready(std::uint64_t size) const {
     if (stopped_) return shutting_down();
     if (!room_->holds(size)) {
-        return base::fail(base::ErrorKind::temporary,
-                          fmt::format("{}: {} octets free, less than the reserve", config_.directory, room_->free()),
-                          "4.3.1", "Insufficient system storage");
+        return base::fail(
+            base::ErrorKind::temporary,
+            fmt::format("{}: {} octets free, less than the reserve", config_.directory, room_->free()), "4.3.1",
+            "Insufficient system storage");
     }
     if (committer_->writable()) return {};
     if (auto low = supply_->trouble(); !low) return low;

@@ -2,7 +2,9 @@
 
 namespace posthorn::testing {
 
-void FakeConnector::listen(net::Endpoint at, OnAccept on_accept) { peers_[std::move(at)] = {std::move(on_accept), {}}; }
+void FakeConnector::listen(net::Endpoint at, OnAccept on_accept) {
+    peers_[std::move(at)] = {std::move(on_accept), {}};
+}
 
 void FakeConnector::refuse(net::Endpoint at, std::string text) { peers_[std::move(at)] = {{}, std::move(text)}; }
 

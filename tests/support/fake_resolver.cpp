@@ -33,7 +33,9 @@ void FakeResolver::add_address(const std::string& name, std::string_view ip) {
     zone_[name].addresses.push_back(net::IpAddress::parse(ip).value());
 }
 
-void FakeResolver::add_txt(const std::string& name, std::string text) { zone_[name].txt.push_back(std::move(text)); }
+void FakeResolver::add_txt(const std::string& name, std::string text) {
+    zone_[name].txt.push_back(std::move(text));
+}
 
 void FakeResolver::add_cname(const std::string& name, std::string target) { zone_[name].cname = std::move(target); }
 

@@ -63,7 +63,8 @@ void close_end(Wire& wire, int end) {
 
 IoResult reset() { return {IoStatus::error, 0, "Connection reset by peer"}; }
 
-net::Task<IoResult> read_from(std::shared_ptr<Wire> wire, int end, std::span<char> into, base::SteadyTime deadline) {
+net::Task<IoResult> read_from(std::shared_ptr<Wire> wire, int end, std::span<char> into,
+                              base::SteadyTime deadline) {
     auto& way = wire->to[static_cast<std::size_t>(end)];
     while (true) {
         if (wire->closed[static_cast<std::size_t>(end)]) co_return IoResult{IoStatus::closed};

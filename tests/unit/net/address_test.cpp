@@ -11,7 +11,8 @@ TEST_CASE("an IP address is printed as it was parsed, in its canonical form") {
         CHECK(ip->to_string() == text);
     }
     CHECK(IpAddress::parse("2001:DB8:0:0:0:0:0:1")->to_string() == "2001:db8::1");
-    for (const auto* text : {"", "1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "localhost", "[::1]", "::1%lo", ":::"}) {
+    for (const auto* text :
+         {"", "1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "localhost", "[::1]", "::1%lo", ":::"}) {
         CAPTURE(text);
         CHECK_FALSE(IpAddress::parse(text));
     }

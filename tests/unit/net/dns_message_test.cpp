@@ -117,7 +117,8 @@ TEST_CASE("a TTL with its highest bit set counts as 0") {
 
 TEST_CASE("TXT strings are joined") {
     DnsText text("example.org", DnsType::txt);
-    text.add("example.org", DnsType::txt, 9, std::string("\x05v=spf\x05") + "1 -al" + "\x01l" + std::string(1, '\0'));
+    text.add("example.org", DnsType::txt, 9,
+             std::string("\x05v=spf\x05") + "1 -al" + "\x01l" + std::string(1, '\0'));
     CHECK(parse(text.text(), "example.org", DnsType::txt).texts == std::vector<std::string>{"v=spf1 -all"});
     DnsText over("example.org", DnsType::txt);
     over.add("example.org", DnsType::txt, 9, "\x09short");
@@ -163,9 +164,12 @@ TEST_CASE("a name to ask for is a host name, not an address") {
     CHECK(dns_name("xn--bcher-kva.example") == "xn--bcher-kva.example");
     const std::string label(63, 'a');
     CHECK(dns_name(label + "." + label + "." + label + "." + std::string(61, 'a')));
-    for (const auto& bad : std::vector<std::string>{"", ".", "a..b", ".a", "a b", "b\xC3\xBC" "cher.example", "192.0.2.1", "::1",
-                                                    label + "a.example", label + "." + label + "." + label + "." + label,
-                                                    "a..", std::string("a\0b", 3)}) {
+    for (const auto& bad :
+         std::vector<std::string>{"", ".", "a..b", ".a", "a b",
+                                  "b\xC3\xBC"
+                                  "cher.example",
+                                  "192.0.2.1", "::1", label + "a.example",
+                                  label + "." + label + "." + label + "." + label, "a..", std::string("a\0b", 3)}) {
         CAPTURE(bad);
         CHECK_FALSE(dns_name(bad));
     }

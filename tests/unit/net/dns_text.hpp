@@ -59,9 +59,9 @@ struct DnsText {
         return add(owner, DnsType::cname, ttl, wire_name(target));
     }
     DnsText& soa(std::string_view owner, std::uint32_t ttl, std::uint32_t minimum) {
-        authorities.push_back(record(owner, DnsType::soa, ttl,
-                                     wire_name("ns") + wire_name("hostmaster") + u32(1) + u32(2) + u32(3) + u32(4) +
-                                         u32(minimum)));
+        authorities.push_back(
+            record(owner, DnsType::soa, ttl,
+                   wire_name("ns") + wire_name("hostmaster") + u32(1) + u32(2) + u32(3) + u32(4) + u32(minimum)));
         return *this;
     }
     std::string text() const {

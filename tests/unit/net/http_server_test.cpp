@@ -89,7 +89,8 @@ TEST_CASE("what is too large or malformed is refused with its status") {
     limits.head = 1000;
     limits.body = 100;
     Serving s(limits);
-    CHECK(s.talk("GET / HTTP/1.1\r\nHost: h\r\nX: " + std::string(2000, 'x') + "\r\n\r\n").starts_with("HTTP/1.1 431"));
+    CHECK(s.talk("GET / HTTP/1.1\r\nHost: h\r\nX: " + std::string(2000, 'x') + "\r\n\r\n")
+              .starts_with("HTTP/1.1 431"));
     CHECK(s.talk("GET / HTTP/1.1\r\nHost: h\r\nX: " + std::string(2000, 'x')).starts_with("HTTP/1.1 431"));
     CHECK(s.talk("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 101\r\n\r\n").starts_with("HTTP/1.1 413"));
     CHECK(s.talk("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n" + std::string(101, 'x') +

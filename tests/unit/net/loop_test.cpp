@@ -54,8 +54,10 @@ Task<> offload_once(Loop& loop, Pool& pool, std::atomic<int>* sum, std::atomic<i
     std::move_only_function<base::Result<int>()> job = [] { return 1; };
     const auto result = co_await offload(loop, pool, std::move(job));
     CHECK(loop.in_loop());
-    if (result) *sum += *result;
-    else ++*refused;
+    if (result)
+        *sum += *result;
+    else
+        ++*refused;
 }
 
 struct Sentinel {

@@ -1,8 +1,8 @@
 // Real loops, a listener on a free port and a connector, for the tests that need sockets.
 #pragma once
 
-#include <deque>
 #include <doctest/doctest.h>
+#include <deque>
 #include <future>
 #include <mutex>
 #include <string>

@@ -2,8 +2,8 @@
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -253,8 +253,7 @@ TEST_CASE("equal questions under way are asked once") {
     std::vector<std::promise<MxAnswer>> answers(20);
     r.loops->at(0).post([&] {
         for (auto& answer : answers) {
-            spawn(r.loops->at(0), "mx",
-                  Resolving::keep(r.resolver->mx(r.loops->at(0), "example.org"), &answer));
+            spawn(r.loops->at(0), "mx", Resolving::keep(r.resolver->mx(r.loops->at(0), "example.org"), &answer));
         }
     });
     for (auto& answer : answers) CHECK(answer.get_future().get().status == DnsStatus::ok);
@@ -262,7 +261,8 @@ TEST_CASE("equal questions under way are asked once") {
 }
 
 TEST_CASE("silence is asked again, and then timed out") {
-    Resolving again([](const Asked& asked) { return asked.before == 0 ? std::vector<DnsText>{} : zone(asked); }, 30ms);
+    Resolving again([](const Asked& asked) { return asked.before == 0 ? std::vector<DnsText>{} : zone(asked); },
+                    30ms);
     CHECK(again.mx("example.org").status == DnsStatus::ok);
     CHECK(again.server.asked("example.org") == 2);
     Resolving never([](const Asked&) { return std::vector<DnsText>{}; }, 10ms);
@@ -315,10 +315,14 @@ TEST_CASE("a truncated answer is fetched by TCP") {
 TEST_CASE("CNAMEs over several answers are followed, but not for ever") {
     Resolving r([](const Asked& asked) {
         DnsText text(asked.name, asked.type);
-        if (asked.name == "end.example") text.a("end.example", 300, "192.0.2.1");
-        else if (asked.name == "www.example") text.cname("www.example", 7, "middle.example");
-        else if (asked.name == "middle.example") text.cname("middle.example", 300, "end.example");
-        else text.cname(asked.name, 300, "x" + asked.name);
+        if (asked.name == "end.example")
+            text.a("end.example", 300, "192.0.2.1");
+        else if (asked.name == "www.example")
+            text.cname("www.example", 7, "middle.example");
+        else if (asked.name == "middle.example")
+            text.cname("middle.example", 300, "end.example");
+        else
+            text.cname(asked.name, 300, "x" + asked.name);
         return std::vector<DnsText>{text};
     });
     const auto found = r.addresses("www.example");

@@ -156,8 +156,8 @@ Task<> refused(RealNet* net, Endpoint to) {
 }
 
 Task<> talk_once(RealNet* net, std::size_t loop, int id) {
-    auto stream = co_await net->connector->connect(net->loops->at(loop), net->listener->local(),
-                                                   soon(net->loops->at(loop)));
+    auto stream =
+        co_await net->connector->connect(net->loops->at(loop), net->listener->local(), soon(net->loops->at(loop)));
     REQUIRE(stream);
     const auto text = std::to_string(id);
     for (int i = 0; i < 5; ++i) {
@@ -304,7 +304,7 @@ TEST_CASE("a Unix socket has its mode, knows its peer, and leaves no file behind
     const auto path = dir.path + "/s";
     {
         RealNet net(1, "unix:" + path);
-        struct stat status {};
+        struct stat status{};
         REQUIRE(::lstat(path.c_str(), &status) == 0);
         CHECK((status.st_mode & 0777) == 0600);
         const auto second = bind_listener(parse_endpoint("unix:" + path).value());

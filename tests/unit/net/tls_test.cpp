@@ -207,7 +207,7 @@ TEST_CASE("an orderly end under TLS is an eof") {
 TEST_CASE("a self-signed certificate is made once, with a key for its owner only") {
     const Certificates files;
     CHECK_FALSE(ensure_self_signed("mx.example", files.certificate, files.key).value());
-    struct stat status {};
+    struct stat status{};
     REQUIRE(::stat(files.key.c_str(), &status) == 0);
     CHECK((status.st_mode & 0777) == 0600);
     // A start cut short after the key.
