@@ -37,7 +37,7 @@ struct LoopContext {
 };
 
 // Waiting jobs of one loop keep envelope and body in memory up to this; beyond it they are read back.
-inline constexpr std::uint64_t kWarmBytes = 32U << 20;
+inline constexpr std::uint64_t kWarmBytes = 8U << 20;
 // After nothing could be reached, new jobs wait this long (never longer than the shortest retry pause).
 inline constexpr base::Duration kUnreachablePause = std::chrono::seconds(10);
 // A host that takes no further connection is asked for one again after this.

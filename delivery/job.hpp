@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/ulid.hpp"
+#include "delivery/one_or_many.hpp"
 #include "delivery/operator.hpp"
 #include "mail/envelope.hpp"
 #include "proto/smtp/client_types.hpp"
@@ -28,21 +29,21 @@ struct Job {
     enum class State : std::uint8_t { waiting, started, revoked, finished };
 
     base::Ulid id;
-    std::size_t shard = 0;                  // the owner's loop
-    std::vector<std::uint32_t> recipients;  // indices into Envelope::recipients, ascending
-    bool urgent = false;                    // an operator asked for it: a destination's pause does not hold it
-    base::WallTime entered{};               // when the owner handed it over
+    OneOrMany<std::uint32_t> recipients;  // indices into Envelope::recipients, ascending
+    base::WallTime entered{};             // when the owner handed it over
 
     // The destination's, from submit() until it reports. Dropped while waiting when memory is dear.
     std::shared_ptr<const mail::Envelope> envelope;
     std::shared_ptr<const spool::Body> body;
-    bool limited = false;  // was held by the bucket
 
-    std::atomic<State> state{State::waiting};
-    std::atomic<bool> wanted_back{false};    // by the owner, should it wait again
-    std::atomic<Hold> stage{Hold::none};     // while started
     std::shared_ptr<const Board> board;      // the destination's; set once, readable once `sequence` is not 0
     std::atomic<std::uint64_t> sequence{0};  // place in its queue, from 1
+    std::uint16_t shard = 0;                 // the owner's loop
+    bool urgent = false;                     // an operator asked for it: a destination's pause does not hold it
+    bool limited = false;                    // the destination's: was held by the bucket
+    std::atomic<State> state{State::waiting};
+    std::atomic<bool> wanted_back{false};  // by the owner, should it wait again
+    std::atomic<Hold> stage{Hold::none};   // while started
 
     // Owner: true when it was still waiting; then it will not run.
     bool revoke() {
@@ -57,6 +58,7 @@ struct Job {
         return state.compare_exchange_strong(expected, State::started);
     }
 };
+static_assert(sizeof(Job) == 104);  // one for each message that waits for its destination
 using JobPtr = std::shared_ptr<Job>;
 
 // What a destination reports to the owner.

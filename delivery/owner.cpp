@@ -6,8 +6,6 @@ namespace posthorn::delivery {
 
 namespace {
 
-// A fresh message that is still here after this gets a place in the heap; most never do.
-constexpr base::Duration kYoung = std::chrono::seconds(10);
 // The wall clock may jump: it is looked at this often.
 constexpr base::Duration kLongestSleep = std::chrono::minutes(1);
 // Messages whose time has come in one go, before other work of the loop runs.
@@ -26,9 +24,9 @@ Owner::Owner(std::shared_ptr<Shared> shared, net::Loop& loop, std::unique_ptr<ba
 
 void Owner::on_message(spool::QueuedMessage queued) {
     const InHand hand(shared_->deps.queue, loop_, queued.id);
-    const auto [at, fresh] = messages_.try_emplace(queued.id);
+    const auto [known, fresh] = messages_.insert(queued.id);
     if (!fresh) return;  // told twice
-    Message& m = at->second;
+    Message& m = *known;
     m.arrival = queued.arrival;
     m.size = queued.size;
     m.null_sender = queued.null_sender;
@@ -39,7 +37,7 @@ void Owner::on_message(spool::QueuedMessage queued) {
         slot.domain = domains_.get(r.domain);
         slot.next_try = r.next_try;
         slot.index = r.index;
-        slot.attempts = r.attempts;
+        slot.attempts = static_cast<std::uint16_t>(r.attempts);
         slot.status = r.status;
         slot.delay_warned = r.delay_warned;
         if (!slot.pending()) m.dsn_flush = now();  // owed since before the restart
@@ -52,19 +50,14 @@ void Owner::on_message(spool::QueuedMessage queued) {
         commit(std::move(revision));
         return;
     }
-    if (!queued.envelope) {
-        plan(queued.id, m);
-        return;
-    }
-    m.young = true;
-    young_.push_back(Young{loop_.now() + kYoung, queued.id});
-    watch_young();
-    dispatch(queued.id, m, std::move(queued.envelope), std::move(queued.body), false);
+    if (queued.envelope) dispatch(m, std::move(queued.envelope), std::move(queued.body), false);
+    plan(m);
 }
 
 // Everything whose time has come for one message.
-void Owner::process(const base::Ulid& id, Message& m) {
+void Owner::process(Message& m) {
     if (stopped_) return;
+    const base::Ulid id = m.id;
     const base::WallTime t = now();
     if (!m.busy && !m.slots.empty()) {
         auto revision = std::make_shared<Revision>(shared_);
@@ -81,8 +74,8 @@ void Owner::process(const base::Ulid& id, Message& m) {
             if (!messages_.contains(id)) return;
         }
     }
-    dispatch(id, m, nullptr, nullptr, false);
-    plan(id, m);
+    dispatch(m, nullptr, nullptr, false);
+    plan(m);
 }
 
 const RoutePtr& Owner::route_of(Domain& domain) {
@@ -94,11 +87,11 @@ const RoutePtr& Owner::route_of(Domain& domain) {
 }
 
 // Makes jobs of all recipients that may be tried now: one for each destination and each max_recipients of it.
-void Owner::dispatch(const base::Ulid& id, Message& m, std::shared_ptr<const mail::Envelope> envelope,
+void Owner::dispatch(Message& m, std::shared_ptr<const mail::Envelope> envelope,
                      std::shared_ptr<const spool::Body> body, bool urgent) {
     if (stopped_) return;
     const base::WallTime t = now();
-    std::vector<std::pair<const policy::Route*, std::uint32_t>> due;
+    OneOrMany<std::pair<const policy::Route*, std::uint32_t>> due;
     const RoutePtr* first = nullptr;
     bool same = true;
     for (Slot& slot : m.slots) {
@@ -107,7 +100,7 @@ void Owner::dispatch(const base::Ulid& id, Message& m, std::shared_ptr<const mai
         const RoutePtr& route = route_of(*slot.domain);
         if (!first) first = &route;
         same = same && route->key == (*first)->key;
-        due.emplace_back(route.get(), slot.index);
+        due.push_back({route.get(), slot.index});
     }
     if (due.empty()) return;
     if (!same) {
@@ -115,22 +108,22 @@ void Owner::dispatch(const base::Ulid& id, Message& m, std::shared_ptr<const mai
     }
     for (std::size_t i = 0; i < due.size();) {
         const policy::Route& group = *due[i].first;
-        std::vector<std::uint32_t> recipients;
+        OneOrMany<std::uint32_t> recipients;
         const RoutePtr route = m.slot(due[i].second)->domain->route;
         while (i < due.size() && due[i].first->key == group.key &&
                recipients.size() < std::max(group.max_recipients, 1U)) {
             recipients.push_back(due[i++].second);
         }
-        make_job(id, m, route, std::move(recipients), envelope, body, urgent);
+        make_job(m, route, std::move(recipients), envelope, body, urgent);
     }
 }
 
-void Owner::make_job(const base::Ulid& id, Message& m, const RoutePtr& route, std::vector<std::uint32_t> recipients,
+void Owner::make_job(Message& m, const RoutePtr& route, OneOrMany<std::uint32_t> recipients,
                      const std::shared_ptr<const mail::Envelope>& envelope,
                      const std::shared_ptr<const spool::Body>& body, bool urgent) {
     auto job = std::make_shared<Job>();
-    job->id = id;
-    job->shard = loop_.index();
+    job->id = m.id;
+    job->shard = static_cast<std::uint16_t>(loop_.index());
     job->urgent = urgent;
     job->entered = now();
     job->envelope = envelope;
@@ -174,7 +167,7 @@ std::vector<std::uint32_t> Owner::take_expired(Message& m, base::WallTime t) {
 
 // Takes back the waiting jobs that hold a recipient which is `wanted`.
 void Owner::take_back(Message& m, const std::function<bool(const Slot&)>& wanted) {
-    std::erase_if(m.jobs, [&](const JobPtr& job) {
+    m.jobs.erase_if([&](const JobPtr& job) {
         const bool hit = std::ranges::any_of(job->recipients, [&](std::uint32_t index) {
             const Slot* slot = m.slot(index);
             return slot && wanted(*slot);
@@ -212,25 +205,24 @@ base::WallTime Owner::next_event(const Message& m) const {
     return next == base::WallTime::max() ? base::WallTime{} : next;
 }
 
-void Owner::plan(const base::Ulid& id, Message& m) {
+void Owner::plan(Message& m) {
     if (m.busy) return;  // planned when that is recorded
     base::WallTime next = next_event(m);
     if (next == base::WallTime{}) {
-        m.wake = {};
+        wakes_.remove(m);
         return;
     }
     const base::WallTime t = now();
     // What is overdue and still here waits for an attempt under way (age) or for its turn in the loop.
     if (next <= t) next = t + (m.jobs.empty() ? std::chrono::milliseconds(0) : std::chrono::milliseconds(10'000));
     if (m.wake > t && m.wake <= next) return;
-    m.wake = next;
-    heap_.push(Wake{next, id});
+    wakes_.set(m, next);
     arm();
 }
 
 void Owner::arm() {
-    if (heap_.empty() || stopped_) return;
-    const base::WallTime at = heap_.top().at;
+    if (wakes_.empty() || stopped_) return;
+    const base::WallTime at = wakes_.first().wake;
     if (timer_ != 0 && timer_at_ <= at) return;
     if (timer_ != 0) loop_.cancel(timer_);
     timer_at_ = at;
@@ -243,63 +235,38 @@ void Owner::arm() {
 
 void Owner::run_due() {
     const base::WallTime t = now();
-    for (int n = 0; n < kDueAtOnce && !heap_.empty() && heap_.top().at <= t; ++n) {
-        const Wake wake = heap_.top();
-        heap_.pop();
-        const auto at = messages_.find(wake.id);
-        if (at == messages_.end() || at->second.wake != wake.at) continue;  // planned anew since
-        at->second.wake = {};
-        const InHand hand(shared_->deps.queue, loop_, wake.id);
-        process(wake.id, at->second);
+    for (int n = 0; n < kDueAtOnce && !wakes_.empty() && wakes_.first().wake <= t; ++n) {
+        Message& m = wakes_.first();
+        wakes_.remove(m);
+        const InHand hand(shared_->deps.queue, loop_, m.id);
+        process(m);
     }
     arm();
 }
 
-// Messages come in order of time: one timer for all that are new.
-void Owner::watch_young() {
-    if (young_timer_ != 0 || young_.empty() || stopped_) return;
-    young_timer_ = loop_.call_at(young_.front().at + kYoung / 2, [this] {
-        young_timer_ = 0;
-        while (!young_.empty() && young_.front().at <= loop_.now()) {
-            const auto at = messages_.find(young_.front().id);
-            if (at != messages_.end()) {
-                at->second.young = false;
-                if (at->second.wake == base::WallTime{}) plan(at->first, at->second);
-            }
-            young_.pop_front();
-        }
-        watch_young();
-    });
-}
-
 void Owner::replan() {
-    std::vector<base::Ulid> ids;
-    for (auto& [id, m] : messages_) {
-        m.wake = {};
-        ids.push_back(id);
-    }
-    for (const base::Ulid& id : ids) {
-        if (const auto at = messages_.find(id); at != messages_.end()) plan(id, at->second);
-    }
+    messages_.walk(0, messages_.end(), [this](Message& m) {
+        wakes_.remove(m);
+        plan(m);
+    });
 }
 
 void Owner::set_frozen(FrozenPtr frozen) {
     const FrozenPtr before = std::exchange(frozen_, std::move(frozen));
-    for (auto& [id, m] : messages_) {
+    messages_.walk(0, messages_.end(), [&](Message& m) {
         const bool touched = std::ranges::any_of(m.slots, [&](const Slot& slot) {
             return before->covers(slot.domain->name) != frozen_->covers(slot.domain->name);
         });
-        if (!touched) continue;
+        if (!touched) return;
         take_back(m, [&](const Slot& slot) { return frozen_->covers(slot.domain->name); });
-        m.wake = {};
-        plan(id, m);
-    }
+        wakes_.remove(m);
+        plan(m);
+    });
 }
 
 void Owner::stop() {
     stopped_ = true;
     if (timer_ != 0) loop_.cancel(std::exchange(timer_, 0));
-    if (young_timer_ != 0) loop_.cancel(std::exchange(young_timer_, 0));
 }
 
 }  // namespace posthorn::delivery

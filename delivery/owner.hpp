@@ -13,7 +13,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <queue>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -21,9 +20,11 @@
 #include "delivery/frozen.hpp"
 #include "delivery/job.hpp"
 #include "delivery/message.hpp"
+#include "delivery/message_table.hpp"
 #include "delivery/operator.hpp"
 #include "delivery/reporter.hpp"
 #include "delivery/shared.hpp"
+#include "delivery/wake_heap.hpp"
 #include "spool/queue.hpp"
 
 namespace posthorn::delivery {
@@ -76,8 +77,6 @@ public:
     static bool before(const ListQuery& query, const Row& a, const Row& b);
 
 private:
-    using Messages = std::unordered_map<base::Ulid, Message>;
-
     // A change on its way to the queue, and what is told once it is durable.
     struct Revision {
         spool::StateChange change;
@@ -98,10 +97,10 @@ private:
     using RevisionPtr = std::shared_ptr<Revision>;
 
     // owner.cpp: taking in, planning, dispatching
-    void process(const base::Ulid& id, Message& m);
-    void dispatch(const base::Ulid& id, Message& m, std::shared_ptr<const mail::Envelope> envelope,
+    void process(Message& m);
+    void dispatch(Message& m, std::shared_ptr<const mail::Envelope> envelope,
                   std::shared_ptr<const spool::Body> body, bool urgent);
-    void make_job(const base::Ulid& id, Message& m, const RoutePtr& route, std::vector<std::uint32_t> recipients,
+    void make_job(Message& m, const RoutePtr& route, OneOrMany<std::uint32_t> recipients,
                   const std::shared_ptr<const mail::Envelope>& envelope,
                   const std::shared_ptr<const spool::Body>& body, bool urgent);
     const RoutePtr& route_of(Domain& domain);
@@ -112,14 +111,13 @@ private:
     void take_back(Message& m, const std::function<bool(const Slot&)>& wanted);
     bool delay_due(const Message& m, base::WallTime now) const;
     base::WallTime next_event(const Message& m) const;
-    void plan(const base::Ulid& id, Message& m);
+    void plan(Message& m);
     void arm();
     void run_due();
-    void watch_young();
     base::WallTime now() const { return loop_.clock().wall(); }
 
     // owner_settle.cpp: outcomes
-    void settle(const base::Ulid& id, Message& m, JobResult result);
+    void settle(Message& m, JobResult result);
     // What failed in one transaction comes back in one: the same pause for the same number of attempts.
     struct Pauses {
         std::uint32_t attempts = 0;
@@ -134,11 +132,12 @@ private:
     net::Task<> warm_all();
     void commit(RevisionPtr revision);
     void recorded(RevisionPtr revision, const base::Result<void>& result);
-    void run_backlog(const base::Ulid& id, Message& m);
+    void run_backlog(Message& m);
     void forget(const base::Ulid& id, const base::Error& why);
+    void erase(Message& m);
     void apply_durable(Message& m, const Revision& revision);
     void tell(const Revision& revision, Message& m);
-    void when_free(const base::Ulid& id, Message& m, std::move_only_function<void(Message&)> fn);
+    void when_free(Message& m, std::move_only_function<void(Message&)> fn);
 
     // owner_revise.cpp: changes that need the message read back
     void start_revise(Message& m, RevisionPtr revision);
@@ -151,7 +150,7 @@ private:
                  const std::vector<std::uint32_t>& recipients) const;
 
     // owner_operator.cpp
-    Row row(const base::Ulid& id, const Message& m) const;
+    Row row(const Message& m) const;
     RecipientView recipient_view(const Message& m, const Slot& slot) const;
     bool matches(const ListQuery& query, const Message& m) const;
 
@@ -162,23 +161,12 @@ private:
     FrozenPtr frozen_;
     Ways ways_;
     DomainPool domains_;
-    Messages messages_;
+    MessageTable messages_;
+    WakeHeap wakes_;
     std::unordered_map<base::Ulid, std::deque<std::move_only_function<void(Message&)>>> backlog_;
 
-    struct Wake {
-        base::WallTime at;
-        base::Ulid id;
-        bool operator>(const Wake& other) const { return at > other.at; }
-    };
-    std::priority_queue<Wake, std::vector<Wake>, std::greater<>> heap_;
     net::TimerId timer_ = 0;
     base::WallTime timer_at_{};
-    struct Young {
-        base::SteadyTime at;
-        base::Ulid id;
-    };
-    std::deque<Young> young_;
-    net::TimerId young_timer_ = 0;
     std::deque<JobResult> cold_;  // outcomes whose envelope must be read back first
     bool warming_ = false;
     bool stopped_ = false;

@@ -87,16 +87,16 @@ RecipientView Owner::recipient_view(const Message& m, const Slot& slot) const {
     return view;
 }
 
-Owner::Row Owner::row(const base::Ulid& id, const Message& m) const {
+Owner::Row Owner::row(const Message& m) const {
     Row row;
-    row.view.id = id;
+    row.view.id = m.id;
     row.view.arrival = m.arrival;
     row.view.size = m.size;
     row.view.frozen = m.frozen;
     row.next_try = base::WallTime::max();
     for (const Slot& slot : m.slots) {
         row.view.recipients.push_back(recipient_view(m, slot));
-        row.attempts = std::max(row.attempts, slot.attempts);
+        row.attempts = std::max<std::uint32_t>(row.attempts, slot.attempts);
         if (const auto& next = row.view.recipients.back().next_try) row.next_try = std::min(row.next_try, *next);
     }
     return row;
@@ -142,28 +142,28 @@ bool Owner::before(const ListQuery& query, const Row& a, const Row& b) {
 Owner::Rows Owner::collect(const ListQuery& query, std::size_t limit) const {
     Rows out;
     const auto less = [&](const Row& a, const Row& b) { return before(query, a, b); };
-    for (const auto& [id, m] : messages_) {
-        if (!matches(query, m)) continue;
+    messages_.walk(0, messages_.end(), [&](const Message& m) {
+        if (!matches(query, m)) return;
         ++out.matched;
-        out.rows.push_back(row(id, m));
-        if (out.rows.size() < limit * 2 + 64) continue;
+        out.rows.push_back(row(m));
+        if (out.rows.size() < limit * 2 + 64) return;
         std::ranges::nth_element(out.rows, out.rows.begin() + static_cast<std::ptrdiff_t>(limit), less);
         out.rows.resize(limit);
-    }
+    });
     std::ranges::sort(out.rows, less);
     if (out.rows.size() > limit) out.rows.resize(limit);
     return out;
 }
 
 std::optional<Owner::Row> Owner::find(const base::Ulid& id) const {
-    const auto at = messages_.find(id);
-    if (at == messages_.end()) return std::nullopt;
-    return row(id, at->second);
+    const Message* const m = messages_.find(id);
+    if (!m) return std::nullopt;
+    return row(*m);
 }
 
 void Owner::count(Stats& stats) const {
     stats.messages += messages_.size();
-    for (const auto& [id, m] : messages_) {
+    messages_.walk(0, messages_.end(), [&](const Message& m) {
         if (m.frozen) ++stats.frozen;
         std::uint64_t dispatched = 0;
         for (const Slot& slot : m.slots) {
@@ -178,14 +178,14 @@ void Owner::count(Stats& stats) const {
             dispatched -= std::min<std::uint64_t>(dispatched, job->recipients.size());
         }
         stats.in_flight += dispatched;
-    }
+    });
 }
 
 std::uint64_t Owner::covered(const Selection& which) const {
     std::uint64_t count = 0;
-    for (const auto& [id, m] : messages_) {
+    messages_.walk(0, messages_.end(), [&](const Message& m) {
         if (std::ranges::any_of(m.slots, [&](const Slot& slot) { return selects(which, slot); })) ++count;
-    }
+    });
     return count;
 }
 
@@ -195,14 +195,14 @@ std::uint64_t Owner::retry(const Selection& which) {
     if (which.kind == Selection::Kind::ids) {
         std::ranges::copy_if(which.ids, std::back_inserter(hit), [&](const auto& id) { return knows(id); });
     } else {
-        for (const auto& [id, m] : messages_) hit.push_back(id);
+        messages_.walk(0, messages_.end(), [&](const Message& m) { hit.push_back(m.id); });
     }
     std::uint64_t count = 0;
     for (const base::Ulid& id : hit) {
-        const auto at = messages_.find(id);
-        if (at == messages_.end()) continue;
+        Message* const m = messages_.find(id);
+        if (!m) continue;
         bool any = false;
-        for (Slot& slot : at->second.slots) {
+        for (Slot& slot : m->slots) {
             if (!slot.pending() || !selects(which, slot)) continue;
             any = true;
             slot.next_try = {};
@@ -210,20 +210,20 @@ std::uint64_t Owner::retry(const Selection& which) {
         }
         if (!any) continue;
         ++count;
-        dispatch(id, at->second, nullptr, nullptr, true);
+        dispatch(*m, nullptr, nullptr, true);
     }
     return count;
 }
 
 bool Owner::freeze(const base::Ulid& id, bool frozen, Ticket ticket) {
-    const auto at = messages_.find(id);
-    if (at == messages_.end()) return false;
-    Message& m = at->second;
+    Message* const known = messages_.find(id);
+    if (!known) return false;
+    Message& m = *known;
     if (frozen) {
         m.frozen = true;
         take_back(m, [](const Slot&) { return true; });
     }
-    when_free(id, m, [this, id, frozen, ticket = std::move(ticket)](Message& free) mutable {
+    when_free(m, [this, id, frozen, ticket = std::move(ticket)](Message& free) mutable {
         auto revision = std::make_shared<Revision>(shared_);
         revision->change.id = id;
         revision->change.frozen = frozen;
@@ -235,12 +235,12 @@ bool Owner::freeze(const base::Ulid& id, bool frozen, Ticket ticket) {
 }
 
 bool Owner::cancel(const base::Ulid& id, bool bounce, Ticket ticket) {
-    const auto at = messages_.find(id);
-    if (at == messages_.end()) return false;
+    Message* const m = messages_.find(id);
+    if (!m) return false;
     const Removal removal = bounce ? Removal::bounce : Removal::silent;
-    for (Slot& slot : at->second.slots) slot.removal = removal;
-    take_back(at->second, [](const Slot&) { return true; });
-    when_free(id, at->second, [this, id, removal, ticket = std::move(ticket)](Message& free) mutable {
+    for (Slot& slot : m->slots) slot.removal = removal;
+    take_back(*m, [](const Slot&) { return true; });
+    when_free(*m, [this, id, removal, ticket = std::move(ticket)](Message& free) mutable {
         auto revision = std::make_shared<Revision>(shared_);
         revision->change.id = id;
         revision->remove = removal;

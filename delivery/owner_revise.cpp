@@ -87,15 +87,15 @@ net::Task<base::Result<spool::StoredMessage>> Owner::read_back(base::Ulid id) {
 
 net::Task<> Owner::revise(RevisionPtr r) {
     auto read = co_await read_back(r->change.id);
-    const auto at = messages_.find(r->change.id);
-    if (at == messages_.end()) co_return;
+    Message* const m = messages_.find(r->change.id);
+    if (!m) co_return;
     if (read) {
         auto stored = std::make_shared<spool::StoredMessage>(std::move(*read));
         r->envelope = std::shared_ptr<const mail::Envelope>(stored, &stored->envelope);
         if (r->expire || r->remove != Removal::none) end_recipients(*r, *stored);
         co_await add_dsns(r, stored);
     } else if (r->change.recipients.empty()) {
-        give_up_reading(r, at->second, read.error());
+        give_up_reading(r, *m, read.error());
         co_return;
     }
     commit(std::move(r));
@@ -115,10 +115,9 @@ void Owner::give_up_reading(const RevisionPtr& r, Message& m, const base::Error&
     const base::WallTime later = now() + kReadLater;
     m.busy = false;
     if (m.dsn_flush != base::WallTime{}) m.dsn_flush = later;
-    run_backlog(id, m);
+    run_backlog(m);
     if (m.busy) return;
-    m.wake = later;
-    heap_.push(Wake{later, id});
+    wakes_.set(m, later);
     arm();
 }
 

@@ -19,18 +19,18 @@ constexpr base::Duration kLongestRecordPause = std::chrono::seconds(30);
 }  // namespace
 
 void Owner::on_result(JobResult result) {
-    const auto at = messages_.find(result.job->id);
-    if (at == messages_.end()) return;
-    const base::Ulid id = at->first;
-    Message& m = at->second;
+    Message* const known = messages_.find(result.job->id);
+    if (!known) return;
+    const base::Ulid id = known->id;
+    Message& m = *known;
     const InHand hand(shared_->deps.queue, loop_, id);
     if (!result.attempted) {
-        std::erase(m.jobs, result.job);
+        m.jobs.erase_if([&](const JobPtr& job) { return job == result.job; });
         for (const std::uint32_t index : result.job->recipients) {
             Slot* slot = m.slot(index);
             if (slot && slot->phase == Phase::dispatched) slot->phase = Phase::idle;
         }
-        process(id, m);
+        process(m);
         return;
     }
     for (const std::uint32_t index : result.job->recipients) m.slot(index)->phase = Phase::recording;
@@ -38,9 +38,7 @@ void Owner::on_result(JobResult result) {
         warm_up(std::move(result));
         return;
     }
-    when_free(id, m, [this, id, result = std::move(result)](Message& free) mutable {
-        settle(id, free, std::move(result));
-    });
+    when_free(m, [this, result = std::move(result)](Message& free) mutable { settle(free, std::move(result)); });
 }
 
 // Outcomes of messages that were dropped from memory while they waited: one is read back at a time.
@@ -57,21 +55,20 @@ net::Task<> Owner::warm_all() {
         const Active active(shared_);
         const base::Ulid id = result.job->id;
         auto stored = co_await read_back(id);
-        const auto at = messages_.find(id);
-        if (at == messages_.end()) continue;
+        Message* const m = messages_.find(id);
+        if (!m) continue;
         if (stored) {
             result.envelope = std::make_shared<const mail::Envelope>(std::move(stored->envelope));
             result.body = std::move(stored->body);
         }
-        when_free(id, at->second,
-                  [this, id, r = std::move(result)](Message& free) mutable { settle(id, free, std::move(r)); });
+        when_free(*m, [this, r = std::move(result)](Message& free) mutable { settle(free, std::move(r)); });
     }
     warming_ = false;
 }
 
-void Owner::when_free(const base::Ulid& id, Message& m, std::move_only_function<void(Message&)> fn) {
+void Owner::when_free(Message& m, std::move_only_function<void(Message&)> fn) {
     if (m.busy)
-        backlog_[id].push_back(std::move(fn));
+        backlog_[m.id].push_back(std::move(fn));
     else
         fn(m);
 }
@@ -132,10 +129,10 @@ bool Owner::others_active(const Message& m, std::span<const std::uint32_t> settl
     });
 }
 
-void Owner::settle(const base::Ulid& id, Message& m, JobResult result) {
-    std::erase(m.jobs, result.job);
+void Owner::settle(Message& m, JobResult result) {
+    m.jobs.erase_if([&](const JobPtr& job) { return job == result.job; });
     auto revision = std::make_shared<Revision>(shared_);
-    revision->change.id = id;
+    revision->change.id = m.id;
     revision->envelope = result.envelope;
     bool owes = false;
     Pauses pauses;
@@ -180,8 +177,7 @@ void Owner::settle(const base::Ulid& id, Message& m, JobResult result) {
 
 // Hands the change to the queue. Meanwhile the message is busy; nothing of the change counts before it is durable.
 void Owner::commit(RevisionPtr revision) {
-    const auto at = messages_.find(revision->change.id);
-    const Message& m = at->second;
+    const Message& m = *messages_.find(revision->change.id);
     std::size_t finished = 0;
     for (const auto& update : revision->change.recipients) {
         if (mail::is_final(update.state.status) && update.state.dsn_done) ++finished;
@@ -214,28 +210,33 @@ void Owner::recorded(RevisionPtr revision, const base::Result<void>& result) {
         });
         return;
     }
-    const auto at = messages_.find(revision->change.id);
-    if (at == messages_.end()) return;
-    const base::Ulid id = at->first;
-    const InHand hand(shared_->deps.queue, loop_, id);
-    tell(*revision, at->second);
+    Message* const known = messages_.find(revision->change.id);
+    if (!known) return;
+    Message& m = *known;
+    const InHand hand(shared_->deps.queue, loop_, m.id);
+    tell(*revision, m);
     if (revision->change.done) {
-        report_done(*shared_, id, at->second.arrival, now());
-        messages_.erase(at);
-        backlog_.erase(id);
+        report_done(*shared_, m.id, m.arrival, now());
+        erase(m);
     } else {
-        Message& m = at->second;
         apply_durable(m, *revision);
         m.busy = false;
-        run_backlog(id, m);
-        process(id, m);
+        run_backlog(m);
+        process(m);
     }
 }
 
+void Owner::erase(Message& m) {
+    const base::Ulid id = m.id;
+    wakes_.remove(m);
+    backlog_.erase(id);
+    messages_.erase(id);
+}
+
 // The message is free again: what has waited for that has its turn, one change at a time.
-void Owner::run_backlog(const base::Ulid& id, Message& m) {
+void Owner::run_backlog(Message& m) {
     while (!m.busy) {
-        const auto waiting = backlog_.find(id);
+        const auto waiting = backlog_.find(m.id);
         if (waiting == backlog_.end()) break;
         auto next = std::move(waiting->second.front());
         waiting->second.pop_front();
@@ -246,12 +247,11 @@ void Owner::run_backlog(const base::Ulid& id, Message& m) {
 
 // The queue has it no more: it was damaged and put aside, or removed. Nothing can be recorded about it ever again.
 void Owner::forget(const base::Ulid& id, const base::Error& why) {
-    const auto at = messages_.find(id);
-    if (at == messages_.end()) return;
+    Message* const m = messages_.find(id);
+    if (!m) return;
     base::log::error("delivery.message_gone", {{"message_id", id.to_string()}, {"msg", why.log_text}});
-    take_back(at->second, [](const Slot&) { return true; });
-    messages_.erase(at);
-    backlog_.erase(id);
+    take_back(*m, [](const Slot&) { return true; });
+    erase(*m);
 }
 
 // What a revision reports about it decided; of the others it only says that a DSN has gone out.
@@ -260,13 +260,13 @@ void Owner::apply_durable(Message& m, const Revision& revision) {
         Slot* slot = m.slot(index);
         if (!slot) continue;
         if (mail::is_final(state.status) && state.dsn_done) {
-            m.slots.erase(m.slots.begin() + (slot - m.slots.data()));
+            m.slots.erase(slot);
             continue;
         }
         slot->delay_warned = state.delay_warned;
         if (std::ranges::find(revision.reports, index, &RecipientReport::index) == revision.reports.end()) continue;
         slot->status = state.status;
-        slot->attempts = state.attempts;
+        slot->attempts = static_cast<std::uint16_t>(state.attempts);
         slot->next_try = state.next_try;
         slot->phase = Phase::idle;
     }
