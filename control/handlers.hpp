@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.hpp"
@@ -12,9 +14,19 @@
 
 namespace posthorn::control {
 
+// A long list as it is found: nobody holds the whole of it. Lives on the admin loop, as the conversation does.
+class Parts {
+public:
+    virtual ~Parts() = default;
+    // The next items, a list; an empty one is a sign of life, due within a few seconds. Nothing: that was all.
+    virtual net::Task<base::Result<std::optional<Value>>> next(net::Loop& loop) = 0;
+    virtual Value info() const = 0;  // after the last
+};
+
 struct Reply {
     Value result;
-    Value info;  // beside a list: what is to say about it as a whole
+    Value info;                      // beside a list: what is to say about it as a whole
+    std::shared_ptr<Parts> parts{};  // null, or what follows the list in `result`; then `info` is not looked at
 };
 
 // Arguments have been checked against the table. A permanent error is "not found", a protocol error "bad request",

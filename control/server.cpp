@@ -33,8 +33,8 @@ std::string refusal(std::int64_t id, std::string_view code, std::string message)
     return encode_answer({.id = id, .ok = false, .code = std::string(code), .message = std::move(message)});
 }
 
-// The frames of an answer; a long list is cut into several.
-std::vector<std::string> frames_of(std::int64_t id, Reply reply) {
+// The frames of an answer; a long list is cut into several. `more`: others follow.
+std::vector<std::string> frames_of(std::int64_t id, Reply reply, bool more = false) {
     std::vector<std::string> out;
     if (auto* list = reply.result.items()) {
         Value::List part;
@@ -51,7 +51,8 @@ std::vector<std::string> frames_of(std::int64_t id, Reply reply) {
         }
         reply.result = std::move(part);
     }
-    out.push_back(encode_answer({.id = id, .result = std::move(reply.result), .info = std::move(reply.info)}));
+    out.push_back(
+        encode_answer({.id = id, .result = std::move(reply.result), .info = std::move(reply.info), .more = more}));
     for (const auto& body : out) {
         if (body.size() > kMaxFrame) return {refusal(id, "failed", "the answer is too long for a frame")};
     }
@@ -138,13 +139,42 @@ struct Server::State {
         return std::nullopt;
     }
 
-    net::Task<std::vector<std::string>> answer(net::Loop& loop, Request request) const {
+    // False: the peer does not take it.
+    static net::Task<bool> send_all(net::Stream& stream, std::vector<std::string> frames) {
+        for (auto& one : frames) {
+            const bool sent = co_await send(stream, std::move(one));
+            if (!sent) co_return false;
+        }
+        co_return true;
+    }
+
+    static std::vector<std::string> failed(std::int64_t id, const base::Error& error) {
+        return {refusal(id, code_of(error.kind), error.log_text)};
+    }
+
+    // The list as it is found, no part before the one before was taken.
+    static net::Task<bool> send_parts(net::Stream& stream, std::int64_t id, std::shared_ptr<Parts> parts) {
+        while (true) {
+            base::Result<std::optional<Value>> part = co_await parts->next(stream.loop());
+            const bool more = part && *part;
+            auto frames = !part  ? failed(id, part.error())
+                          : more ? frames_of(id, {.result = **std::move(part), .info = {}}, true)
+                                 : frames_of(id, {.result = Value::list(), .info = parts->info()});
+            const bool sent = co_await send_all(stream, std::move(frames));
+            if (!sent || !more) co_return sent;
+        }
+    }
+
+    net::Task<bool> answer(net::Stream& stream, Request request) const {
         const Handler& handler = handlers.find(request.command)->second;
-        base::Result<Reply> reply = co_await handler(loop, std::move(request.args));
-        if (reply) co_return frames_of(request.id, *std::move(reply));
-        std::vector<std::string> out;
-        out.push_back(refusal(request.id, code_of(reply.error().kind), reply.error().log_text));
-        co_return out;
+        base::Result<Reply> reply = co_await handler(stream.loop(), std::move(request.args));
+        auto parts = reply ? std::move(reply->parts) : nullptr;
+        auto frames =
+            reply ? frames_of(request.id, *std::move(reply), parts != nullptr) : failed(request.id, reply.error());
+        const bool sent = co_await send_all(stream, std::move(frames));
+        if (!sent || !parts) co_return sent;
+        const bool all_sent = co_await send_parts(stream, request.id, std::move(parts));
+        co_return all_sent;
     }
 
     // One request after the other until the peer ends, is silent, or sends what is no request.
@@ -163,25 +193,19 @@ struct Server::State {
             std::int64_t id = 0;
             std::optional<Request> request;
             if (got == Got::frame) request = decode_request(body, id);
-            std::vector<std::string> frames;
             if (!request) {
                 // What follows cannot be trusted to be a frame.
                 state->refused.add();
+                co_await send(*stream, refusal(id, "bad_request", "not a request of protocol version 1"));
                 open = false;
-                frames.push_back(refusal(id, "bad_request", "not a request of protocol version 1"));
             } else if (auto no = state->objection(*request, role)) {
                 state->refused.add();
                 log_command(*request, uid, false);
-                frames.push_back(*std::move(no));
+                open = co_await send(*stream, *std::move(no));
             } else {
                 state->requests.add();
                 log_command(*request, uid, true);
-                frames = co_await state->answer(loop, *std::move(request));
-            }
-            for (auto& one : frames) {
-                const bool sent = co_await send(*stream, std::move(one));
-                open = open && sent;
-                if (!sent) break;
+                open = co_await state->answer(*stream, *std::move(request));
             }
         }
         co_await stream->shutdown(loop.now() + std::chrono::seconds(1));

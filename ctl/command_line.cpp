@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/ascii.hpp"
 #include "base/config/value.hpp"
 
 namespace posthorn::ctl {
@@ -29,6 +30,7 @@ std::string spaced(std::string_view name) {
 }
 
 const Command* find_command(std::string_view group, std::string_view verb) {
+    if (verb.empty()) return control::find_command(group);
     return control::find_command(fmt::format("{}.{}", group, verb));
 }
 
@@ -130,6 +132,7 @@ private:
     void plain(const std::string& word) {
         if (group_.empty()) {
             group_ = word;
+            command_ = find_command(word, "");
         } else if (command_ == nullptr) {
             command_ = find_command(group_, word);
             if (command_ == nullptr) {
@@ -176,12 +179,12 @@ private:
     bool only_plain_ = false;
 };
 
+std::string placeholder(const Argument& arg) { return arg.type == ArgType::ids ? "ID..." : base::upper(arg.name); }
+
 std::string synopsis(const Command& command) {
     std::string out = "mailctl " + spaced(command.name);
     for (const Argument& arg : command.args) {
-        std::string part = arg.plain                   ? std::string(arg.type == ArgType::ids ? "ID..."
-                                                                     : arg.name == "id"       ? "ID"
-                                                                                              : "DOMAIN")
+        std::string part = arg.plain                   ? placeholder(arg)
                            : arg.type == ArgType::flag ? "--" + dashed(arg.name)
                                                        : "--" + dashed(arg.name) + " VALUE";
         out += arg.required ? " " + part : " [" + part + "]";
@@ -193,10 +196,7 @@ std::string command_help(const Command& command) {
     std::string out = fmt::format("{}\n\n{}\n", synopsis(command), command.help);
     if (!command.args.empty()) out += "\n";
     for (const Argument& arg : command.args) {
-        const auto left = arg.plain ? (arg.type == ArgType::ids ? "ID..."
-                                       : arg.name == "id"       ? "ID"
-                                                                : "DOMAIN")
-                                    : "--" + dashed(arg.name);
+        const auto left = arg.plain ? placeholder(arg) : "--" + dashed(arg.name);
         out += fmt::format("  {:<14} {}", left, arg.help);
         if (!arg.choices.empty()) out += fmt::format(" One of {}.", fmt::join(arg.choices, ", "));
         out += '\n';

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/utf8.hpp"
+#include "ctl/timeline.hpp"
 
 namespace posthorn::ctl {
 namespace {
@@ -107,6 +108,7 @@ std::string fields(const Value& value, std::size_t indent) {
 }  // namespace
 
 std::string show(control::Shape shape, const Value& result, const Value& info) {
+    if (shape == control::Shape::timeline) return timeline(result, info);
     std::string out;
     if (result.items() == nullptr)
         out = fields(result, 0);

@@ -23,9 +23,10 @@ struct Destination::Attempt {
     base::Duration connecting{};
     base::Duration transmitting{};
     std::uint64_t bytes = 0;
-    bool transacted = false;       // a MAIL went out for it
-    bool paid = false;             // took its first token
-    std::shared_ptr<void> active;  // from the first MAIL on
+    std::vector<std::string> dialogue;  // with the host that was asked last
+    bool transacted = false;            // a MAIL went out for it
+    bool paid = false;                  // took its first token
+    std::shared_ptr<void> active;       // from the first MAIL on
 };
 
 // A worker is known to its destination while its frame lives, however that ends.
@@ -178,6 +179,7 @@ net::Task<> Destination::reach(Worker* worker, Attempt* a) {
         const std::uint64_t generation = generation_;
         OpenResult open = co_await Connection::open(context_.loop, client_context(), client_target(target));
         a->connecting += open.elapsed;
+        if (!open.dialogue.empty()) a->dialogue = std::move(open.dialogue);
         if (!open.connection) {
             context_.addresses.failed(target.endpoint, context_.loop.now());
             permanent = permanent && open.failure.kind == Kind::permanent;
@@ -260,6 +262,7 @@ net::Task<Destination::Sent> Destination::transact(Worker* worker, Attempt* a) {
 void Destination::take_results(Attempt& a, TransactionResult result) {
     a.transmitting += result.elapsed;
     a.bytes += result.bytes;
+    a.dialogue = std::move(result.dialogue);
     std::vector<std::size_t> undecided;
     for (std::size_t k = 0; k < a.undecided.size(); ++k) {
         const std::size_t i = a.undecided[k];
@@ -286,6 +289,8 @@ void Destination::finish(Attempt& a) {
     result.connecting = a.connecting;
     result.transmitting = a.transmitting;
     result.bytes = a.bytes;
+    if (!a.dialogue.empty())
+        result.dialogue = std::make_shared<const std::vector<std::string>>(std::move(a.dialogue));
     result.active = std::move(a.active);
     context_.report(std::move(result));
 }

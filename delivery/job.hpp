@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/ulid.hpp"
@@ -72,7 +73,8 @@ struct JobResult {
     base::Duration connecting{};
     base::Duration transmitting{};
     std::uint64_t bytes = 0;
-    std::shared_ptr<void> active;  // counts until the owner has taken over
+    std::shared_ptr<const std::vector<std::string>> dialogue;  // the last lines, redacted; null: there was none
+    std::shared_ptr<void> active;                              // counts until the owner has taken over
 };
 
 }  // namespace posthorn::delivery

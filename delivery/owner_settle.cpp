@@ -157,6 +157,7 @@ void Owner::settle(Message& m, JobResult result) {
         report.connecting = result.connecting;
         report.transmitting = result.transmitting;
         report.bytes = result.bytes;
+        report.dialogue = result.dialogue;
         revision->reports.push_back(std::move(report));
         revision->change.recipients.push_back({index, std::move(state)});
     }

@@ -98,7 +98,9 @@ void report_recipient(Shared& shared, const base::Ulid& id, const mail::Envelope
         set_delays(event, envelope, report);
         shared.metrics.attempt_seconds.observe(seconds(event.elapsed));
         event.kind = EventKind::attempt;
+        if (report.dialogue && report.state.status != RecipientStatus::delivered) event.dialogue = *report.dialogue;
         shared.deps.events.record(event);
+        event.dialogue.clear();
     }
     const auto [kind, counter] = classify(shared.metrics, report.state.status);
     event.kind = kind;

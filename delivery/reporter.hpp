@@ -21,6 +21,7 @@ struct RecipientReport {
     base::Duration connecting{};
     base::Duration transmitting{};
     std::uint64_t bytes = 0;
+    std::shared_ptr<const std::vector<std::string>> dialogue;
 };
 
 // `envelope` may be null when it could not be read: then addresses are missing.

@@ -9,6 +9,7 @@
 #include "base/clock.hpp"
 #include "base/ulid.hpp"
 #include "mail/address.hpp"
+#include "mail/trace_context.hpp"
 
 namespace posthorn::mail {
 
@@ -39,13 +40,6 @@ struct ClientInfo {
     std::string tls_cipher;
     std::string auth_user;  // empty: not authenticated
     bool operator==(const ClientInfo&) const = default;
-};
-
-// W3C trace context: 16 + 8 bytes as lower-case hex; empty where there is none.
-struct TraceContext {
-    std::string trace_id;
-    std::string span_id;
-    bool operator==(const TraceContext&) const = default;
 };
 
 // Reserved: what the body's bytes in the spool are encrypted with. Nothing writes it yet; a reader that finds

@@ -11,6 +11,7 @@
 
 #include "base/clock.hpp"
 #include "base/ulid.hpp"
+#include "mail/trace_context.hpp"
 
 namespace posthorn::mail {
 
@@ -37,9 +38,19 @@ enum class EventKind : std::uint8_t {
 
 std::string_view name(EventKind kind);
 
+// A part of what an event tells about and the time it took: a span of a trace.
+struct Step {
+    std::string_view name;  // a literal: "dns_lookup"
+    base::SteadyTime began{};
+    base::Duration took{};
+    std::string error;  // empty: it went well
+    std::vector<std::pair<std::string, std::string>> attributes;
+};
+
 struct Event {
     EventKind kind{};
     base::WallTime at{};
+    base::SteadyTime steady{};  // the same moment, where there are steps
     std::optional<base::Ulid> message_id;
     std::string session;  // short id of the SMTP session, in or out
     std::string client_ip;
@@ -60,6 +71,11 @@ struct Event {
     // Delays of one recipient: before the queue, in the queue, connecting, transmitting.
     base::Duration delays[4]{};
     std::vector<std::pair<std::string, std::string>> extra;
+    std::vector<std::string> recipients;  // of an accepted message with more than one: all
+    std::vector<std::string> dialogue;    // of an attempt that failed: the last lines, redacted
+    TraceContext trace;                   // empty: the message is not traced
+    std::string parent_span;              // of the span that `trace` names; empty: it is the first
+    std::vector<Step> steps;              // of a traced message
 };
 
 // Hot path: record() must not block nor throw; implementations hand on to other threads what may.

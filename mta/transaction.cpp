@@ -182,8 +182,9 @@ void Session::record_accepted(const mail::Envelope& envelope, base::SteadyTime b
     out.message_id = envelope.id;
     out.sender = envelope.reverse_path.to_string();
     out.recipient = envelope.recipients.front().address.to_string();
-    if (envelope.recipients.size() > 1)
-        out.extra.emplace_back("recipients", std::to_string(envelope.recipients.size()));
+    if (envelope.recipients.size() > 1) {
+        for (const auto& recipient : envelope.recipients) out.recipients.push_back(recipient.address.to_string());
+    }
     out.code = 250;
     out.status = "2.0.0";
     out.size = envelope.body_size;

@@ -106,6 +106,7 @@ void EventLog::record(const Event& event) {
     fields.text("client_ip", event.client_ip);
     if (has_sender(event.kind) || !event.sender.empty()) fields.add({"sender", event.sender});
     fields.text("recipient", event.recipient);
+    if (!event.recipients.empty()) fields.add({"recipient_count", event.recipients.size()});
     fields.text("domain", event.domain);
     fields.text("remote_host", event.remote_host);
     fields.text("remote_ip", event.remote_ip);

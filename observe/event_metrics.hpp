@@ -31,6 +31,8 @@ private:
 class EventFan final : public mail::EventSink {
 public:
     explicit EventFan(std::vector<mail::EventSink*> sinks) : sinks_(std::move(sinks)) {}
+    // Before anything is recorded.
+    void add(mail::EventSink& sink) { sinks_.push_back(&sink); }
     void record(const mail::Event& event) override {
         for (auto* sink : sinks_) sink->record(event);
     }

@@ -10,6 +10,7 @@
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "control/commands.hpp"
+#include "control/trace.hpp"
 #include "policy/submission.hpp"
 #include "server/config/load.hpp"
 #include "server/parts.hpp"
@@ -23,8 +24,9 @@ using namespace std::chrono_literals;
 constexpr std::size_t kDiskThreads = 4;
 constexpr std::size_t kDiskQueue = 10'000;
 constexpr std::size_t kProbeQueue = 4;
-constexpr auto kTick = 50ms;        // how often the main thread looks while it drains
-constexpr auto kCommitGrace = 10s;  // after the grace: for commits under way and outcomes to become durable
+constexpr std::size_t kReaderQueue = 64;  // more than there are control connections
+constexpr auto kTick = 50ms;              // how often the main thread looks while it drains
+constexpr auto kCommitGrace = 10s;        // after the grace: for commits under way and outcomes to become durable
 
 void configure_log(const LogSection& section) {
     const bool text = section.format == LogFormat::text ||
@@ -136,6 +138,10 @@ base::Result<void> Daemon::open() {
     auto& p = *parts_;
     p.disk = net::make_pool("disk", kDiskThreads, kDiskQueue);
     p.probes = net::make_pool("probe", 1, kProbeQueue);
+    p.readers = net::make_pool("reader", 1, kReaderQueue);
+    p.history_disk = base::posix_disk();
+    p.history = std::make_unique<observe::History>(config_.history, *p.history_disk, p.clock, p.metrics);
+    p.events.add(*p.history);
     p.connector = net::make_connector();
     auto resolver = net::make_resolver(*p.loops, config_.dns);
     if (!resolver) return std::unexpected(resolver.error());
@@ -173,8 +179,9 @@ base::Result<void> Daemon::serve() {
     if (!who) return std::unexpected(who.error());
     p.status = std::make_unique<Status>(Status::Deps{p.clock, *p.receiver, *p.queue, *p.delivery, *p.resolver},
                                         config_.server.hostname, bound);
-    p.control = std::make_unique<control::Server>(*p.admin, std::move(p.control_listener),
-                                                  control::make_handlers(*p.status, *p.delivery, p.clock),
+    auto handlers = control::make_handlers(*p.status, *p.delivery, p.clock);
+    handlers.merge(control::make_trace_handlers(*p.history, *p.history_disk, *p.readers, p.clock));
+    p.control = std::make_unique<control::Server>(*p.admin, std::move(p.control_listener), std::move(handlers),
                                                   *std::move(who), p.metrics);
     if (p.health_listener) {
         p.health = std::make_unique<health::Service>(*p.admin, std::move(p.health_listener), *p.status, p.metrics,

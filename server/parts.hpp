@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/disk.hpp"
 #include "base/metrics.hpp"
 #include "base/random.hpp"
 #include "control/server.hpp"
@@ -20,6 +21,7 @@
 #include "net/stream.hpp"
 #include "observe/event_log.hpp"
 #include "observe/event_metrics.hpp"
+#include "observe/history.hpp"
 #include "server/daemon.hpp"
 #include "server/folders.hpp"
 #include "server/pid_file.hpp"
@@ -48,6 +50,8 @@ struct Daemon::Parts {
     base::Metrics metrics;
     observe::EventLog event_log;
     observe::EventMetrics event_metrics;
+    std::unique_ptr<base::Disk> history_disk;
+    std::unique_ptr<observe::History> history;  // null until privileges are dropped: its files are to be ours
     observe::EventFan events;
     std::unique_ptr<base::Random> random;
 
@@ -58,7 +62,8 @@ struct Daemon::Parts {
     std::unique_ptr<net::LoopGroup> loops;  // mail
     std::unique_ptr<net::LoopGroup> admin;  // control and health: one loop, apart from the mail's load
     std::unique_ptr<net::Pool> disk;
-    std::unique_ptr<net::Pool> probes;  // writes that tell whether the spool can be written
+    std::unique_ptr<net::Pool> probes;   // writes that tell whether the spool can be written
+    std::unique_ptr<net::Pool> readers;  // of the history: they read long
     std::unique_ptr<net::Connector> connector;
     std::unique_ptr<net::Resolver> resolver;
 

@@ -51,6 +51,20 @@ constexpr std::array kRoute = {
     Argument{.name = "domain", .type = ArgType::text, .required = true, .plain = true, .help = "A domain."},
 };
 
+constexpr std::array kTrace = {
+    Argument{.name = "what",
+             .type = ArgType::text,
+             .required = true,
+             .plain = true,
+             .help = "A message's id, a Message-ID, an address, a client's IP address or a session's id."},
+    Argument{.name = "since", .type = ArgType::duration, .help = "Only what happened less long ago."},
+    Argument{.name = "limit",
+             .type = ArgType::integer,
+             .help = "At most so many messages and sessions, the newest; 50 if not given.",
+             .min = 1,
+             .max = 1000},
+};
+
 constexpr std::array kCommands = {
     Command{"system.ping", Role::read, Shape::fields, "Is the server there?", {}},
     Command{"system.status", Role::read, Shape::fields, "How the server and its parts are.", {}},
@@ -62,6 +76,7 @@ constexpr std::array kCommands = {
     Command{"queue.freeze", Role::write, Shape::fields, "Hold back until unfrozen.", kWhich},
     Command{"queue.unfreeze", Role::write, Shape::fields, "Let go on.", kWhich},
     Command{"queue.delete", Role::write, Shape::fields, "Give up pending recipients.", kDelete},
+    Command{"trace", Role::read, Shape::timeline, "What happened to a message, an address or a client.", kTrace},
 };
 
 std::optional<std::string> check_text(const Argument& arg, const Value& value) {

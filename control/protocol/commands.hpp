@@ -37,10 +37,10 @@ struct Argument {
 };
 
 // How mailctl shows the result to people.
-enum class Shape : std::uint8_t { fields, table, message };
+enum class Shape : std::uint8_t { fields, table, message, timeline };
 
 struct Command {
-    std::string_view name;  // "queue.list"; on a command line "queue list"
+    std::string_view name;  // "queue.list"; on a command line "queue list"; "trace" is a word alone
     Role role;
     Shape shape;
     std::string_view help;

@@ -17,6 +17,7 @@
 #include "mta/config.hpp"
 #include "net/address.hpp"
 #include "net/dns.hpp"
+#include "observe/history.hpp"
 #include "spool/config.hpp"
 
 namespace posthorn::server {
@@ -64,6 +65,7 @@ struct Config {
     TlsSection tls;
     mta::SmtpConfig smtp;  // what listeners start from
     spool::Config spool;
+    observe::HistoryConfig history;
     delivery::Config delivery;
     net::DnsConfig dns;
     control::Config control;

@@ -78,6 +78,7 @@ void finish(Config& config) {
     // A file without listeners has the default one, with what [smtp] says.
     if (config.listeners.empty()) config.listeners.push_back(door(any(kSmtpPort), config.smtp));
     config.spool.directory = config.server.spool_dir;
+    config.history.directory = config.server.data_dir + "/history";
     auto& delivery = config.delivery;
     delivery.hostname = config.server.hostname;
     delivery.state_dir = config.server.spool_dir;

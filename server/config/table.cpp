@@ -158,6 +158,7 @@ Table<Config> config_table() {
         .tables("listener", &Config::listeners, listener_table(),
                 [](const Config& c) { return ListenerSection{.listener = {.smtp = c.smtp}}; })
         .section("spool", &Config::spool, spool::config_table())
+        .section("history", &Config::history, observe::history_config_table())
         .section("delivery", &Config::delivery, delivery::config_table())
         .section("dsn", &Config::delivery, delivery::dsn_config_table())
         .section("dns", &Config::dns, dns_table())

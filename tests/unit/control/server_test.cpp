@@ -11,6 +11,7 @@
 #include <string>
 
 #include "control/protocol/frame.hpp"
+#include "net/loop.hpp"
 
 using namespace posthorn;
 using namespace posthorn::control;
@@ -36,6 +37,28 @@ net::Task<base::Result<Reply>> missing(net::Loop&, Value) {
     co_return base::fail(base::ErrorKind::permanent, "no such message");
 }
 
+// Three parts, of which the second is a sign of life alone; "trace" with limit 1 fails after the first.
+class Counting final : public Parts {
+public:
+    explicit Counting(bool fails) : fails_(fails) {}
+    net::Task<base::Result<std::optional<Value>>> next(net::Loop& loop) override {
+        co_await net::yield(loop);
+        if (++calls_ == 4) co_return std::nullopt;
+        if (fails_ && calls_ == 2) co_return base::fail(base::ErrorKind::temporary, "the disk is gone");
+        co_return std::optional<Value>(calls_ == 2 ? Value::list() : Value::list().add(calls_));
+    }
+    Value info() const override { return Value::map().set("calls", calls_); }
+
+private:
+    const bool fails_;
+    int calls_ = 0;
+};
+
+net::Task<base::Result<Reply>> in_parts(net::Loop&, Value args) {
+    co_return Reply{.result = Value::list().add(0),
+                    .parts = std::make_shared<Counting>(args.find("limit") != nullptr)};
+}
+
 // A server on a socket of its own, and a blocking client of it.
 struct World {
     explicit World(Permissions permissions = {}) {
@@ -43,11 +66,13 @@ struct World {
         folder = ::mkdtemp(name);
         auto listener = net::bind_listener({.unix_path = folder + "/control.sock"});
         REQUIRE(listener);
-        server.emplace(
-            *loops, *std::move(listener),
-            Handlers{
-                {"system.ping", ping}, {"queue.list", long_list}, {"queue.stats", huge}, {"queue.view", missing}},
-            std::move(permissions), metrics);
+        server.emplace(*loops, *std::move(listener),
+                       Handlers{{"system.ping", ping},
+                                {"queue.list", long_list},
+                                {"queue.stats", huge},
+                                {"queue.view", missing},
+                                {"trace", in_parts}},
+                       std::move(permissions), metrics);
         loops->start();
         server->start();
     }
@@ -138,6 +163,27 @@ TEST_CASE("a long list comes in several frames that fit") {
     CHECK(items == 2000);
     CHECK(frames > 2);
     CHECK(answer.info.find("matched")->integer() == 2000);
+    CHECK(client.ask("system.ping").ok);
+}
+
+TEST_CASE("a list that is still being found is sent part by part") {
+    World world;
+    Client client(world);
+    auto answer = client.ask("trace", Value::map().set("what", "x"));
+    std::vector<std::int64_t> found;
+    int frames = 1;
+    while (true) {
+        for (const auto& item : *answer.result.items()) found.push_back(*item.integer());
+        if (!answer.more) break;
+        answer = *client.receive();
+        ++frames;
+    }
+    CHECK(found == std::vector<std::int64_t>{0, 1, 3});
+    CHECK(frames == 5);
+    CHECK(answer.info.find("calls")->integer() == 4);
+    answer = client.ask("trace", Value::map().set("what", "x").set("limit", 1));
+    while (answer.ok && answer.more) answer = *client.receive();
+    CHECK(answer.code == "busy");
     CHECK(client.ask("system.ping").ok);
 }
 

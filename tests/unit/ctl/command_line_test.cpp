@@ -30,6 +30,8 @@ TEST_CASE("plain words are ids or the one thing a command is about") {
     CHECK(parse({"queue", "view", kId})->args == Value::map().set("id", kId));
     CHECK(parse({"queue", "retry", kId, kId})->args == Value::map().set("ids", Value::list().add(kId).add(kId)));
     CHECK(parse({"queue", "freeze", "--all"})->args == Value::map().set("all", true));
+    CHECK(parse({"trace", "a@b", "--since", "2d"})->args == Value::map().set("what", "a@b").set("since", "2d"));
+    CHECK(parse({"trace"}).error() == "trace needs the argument what");
 }
 
 TEST_CASE("wrong usage is told in a sentence") {
