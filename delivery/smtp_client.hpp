@@ -146,6 +146,7 @@ private:
     std::vector<char> buffer_;  // for replies
     std::uint32_t messages_ = 0;
     base::SteadyTime idle_since_{};
+    base::SteadyTime reply_until_{};  // of the reply that is awaited
 };
 
 }  // namespace posthorn::delivery

@@ -56,9 +56,10 @@ net::Task<bool> Connection::run(MessageSource* source) {
     }
 }
 
+// The time is for a whole reply: octets now and then do not begin it anew.
 net::Task<> Connection::read(ClientTimeout timeout) {
-    const auto until = deadline(timeout);
-    const net::IoResult got = co_await stream_->read_some(std::span<char>(buffer_), until);
+    if (!session_->within_reply()) reply_until_ = deadline(timeout);
+    const net::IoResult got = co_await stream_->read_some(std::span<char>(buffer_), reply_until_);
     if (got.ok()) {
         session_->on_bytes(std::string_view(buffer_.data(), got.size));
     } else if (got.status == net::IoStatus::eof) {

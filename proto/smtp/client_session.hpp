@@ -78,6 +78,9 @@ public:
     // ... and whether a connection without TLS may be tried: policy `may`, and it was TLS that failed.
     bool plaintext_may_do() const { return plaintext_may_do_; }
 
+    // Part of a reply is here, the rest is awaited.
+    bool within_reply() const { return parser_.buffered(); }
+
     bool at_ready() const { return phase_ == Phase::ready; }
     // ... and another message may follow.
     bool reusable() const { return phase_ == Phase::ready && !spent_; }

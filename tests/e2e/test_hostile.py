@@ -198,3 +198,63 @@ def bodies_in_progress_stay_within_the_budget(t):
         client.send(b".\r\n")
     for client in clients:
         assert client.reply().code == 250
+
+
+@proof
+@within(600)
+def a_gigabyte_against_a_limit_of_50_megabytes(t):
+    """By DATA and by BDAT: 552 or the end of the connection; memory grows by less than 24 MiB, the disk by no more
+    than the limit, and nothing stays."""
+    daemon = t.daemon()
+    submit(daemon.smtp, "b@example.net")
+    before, room = daemon.rss(), _disk_used(daemon)
+    line = b"x" * 998 + b"\r\n"
+    for start in (b"DATA\r\n", b"BDAT %d LAST\r\n" % (len(line) * 1_074_000)):
+        client = t.client(daemon, timeout=120)
+        client.ehlo()
+        refused = client.cmd("MAIL FROM:<a@example.com> SIZE=1074000000")
+        assert refused.code == 552 and refused.status == "5.3.4", refused
+        client.mail("a@example.com", "b@example.net")
+        client.send(start)
+        if start.startswith(b"DATA"):
+            assert client.reply().code == 354
+        most = 0
+        try:
+            for _ in range(1074):
+                client.send(line * 1000)
+                most = max(most, _disk_used(daemon) - room)
+            if start.startswith(b"DATA"):
+                client.send(b".\r\n")
+            assert client.reply().code == 552
+        except ConnectionError:
+            pass
+        assert most < 52 * MIB, f"{most >> 20} MiB on the disk"
+        client.close()
+    assert daemon.rss(peak=True) - before < 24 * MIB
+    until(lambda: not list((daemon.spool / "big").iterdir()), 20, "nothing to be left in big/")
+    submit(daemon.smtp, "b@example.net")
+
+
+def _disk_used(daemon):
+    return sum(path.stat().st_size for path in (daemon.spool / "big").iterdir())
+
+
+@proof
+@within(300)
+def a_header_of_a_hundred_megabytes(t):
+    """Refused by the limit of 50 MB; memory grows by less than 24 MiB."""
+    daemon = t.daemon()
+    client = t.client(daemon, timeout=120)
+    client.ehlo()
+    client.mail("a@example.com", "b@example.net")
+    client.expect(354, "DATA")
+    before = daemon.rss()
+    try:
+        for number in range(1100):
+            client.send(b"".join(b"X-Long-%d: %s\r\n" % (n, b"y" * 900) for n in range(number * 100, number * 100 + 100)))
+        client.send(b"\r\nbody\r\n.\r\n")
+        assert client.reply().code == 552
+    except ConnectionError:
+        pass
+    assert daemon.rss(peak=True) - before < 24 * MIB
+    submit(daemon.smtp, "b@example.net")

@@ -31,7 +31,8 @@ public:
         for (const auto piece : pieces) bytes += piece;
         if (auto error = check(DiskOp::write)) {
             // Part of it may have gone through.
-            if (epoch_ == disk_.epoch_) put(offset, bytes.substr(0, disk_.random_.below(bytes.size() + 1)));
+            if (epoch_ == disk_.epoch_ && !disk_.dead())
+                put(offset, bytes.substr(0, disk_.random_.below(bytes.size() + 1)));
             return std::unexpected(*error);
         }
         put(offset, bytes);
@@ -41,7 +42,7 @@ public:
     base::Result<void> sync() override {
         const std::lock_guard lock(disk_.mutex_);
         if (auto error = check(DiskOp::sync)) {
-            if (epoch_ == disk_.epoch_) forget();
+            if (epoch_ == disk_.epoch_ && !disk_.dead()) forget();
             return std::unexpected(*error);
         }
         node_->durable = node_->now;
@@ -139,32 +140,65 @@ std::optional<base::Error> FaultDisk::check(DiskOp op, const std::string& path) 
     if (rule_) {
         if (const int code = rule_(op, path)) return base::from_errno("fault " + path, code);
     }
+    if (dead()) return base::from_errno("no power " + path, EIO);
     if (op == DiskOp::read || op == DiskOp::list) return std::nullopt;
     const auto number = operations_++;
+    if (dead()) return base::from_errno("no power " + path, EIO);
     if (number >= fail_from_ && number < fail_until_) return base::from_errno("fault " + path, fail_code_);
     return std::nullopt;
 }
 
+void FaultDisk::cut_at(std::size_t nth) {
+    const std::lock_guard lock(mutex_);
+    cut_at_ = operations_ + nth;
+}
+
+bool FaultDisk::cut() const {
+    const std::lock_guard lock(mutex_);
+    return dead();
+}
+
+std::size_t FaultDisk::unsynced() const {
+    const auto trial = copy();
+    std::size_t questions = 0;
+    trial->power_loss([&questions] { return ++questions != 0; });
+    return questions;
+}
+
+std::shared_ptr<FaultDisk> FaultDisk::copy() const {
+    const std::lock_guard lock(mutex_);
+    auto made = std::make_shared<FaultDisk>();
+    std::map<const Node*, std::shared_ptr<Node>> twins;
+    const auto twin = [&twins](const std::shared_ptr<Node>& node) {
+        if (node == nullptr) return node;
+        auto& known = twins[node.get()];
+        if (known == nullptr) known = std::make_shared<Node>(*node);
+        return known;
+    };
+    for (const auto& [path, node] : names_) made->names_[path] = twin(node);
+    for (const auto& [path, node] : durable_names_) made->durable_names_[path] = twin(node);
+    for (const auto& [path, node, pair] : changes_) made->changes_.push_back({path, twin(node), pair});
+    made->directories_ = directories_;
+    made->next_inode_ = next_inode_;
+    made->free_ = free_;
+    return made;
+}
+
 void FaultDisk::power_loss() {
+    power_loss([this] { return random_.below(2) == 0; });
+}
+
+void FaultDisk::power_loss(const std::function<bool()>& survives) {
     const std::lock_guard lock(mutex_);
     ++epoch_;
     rule_ = nullptr;
-    fail_from_ = fail_until_ = SIZE_MAX;
+    fail_from_ = fail_until_ = cut_at_ = SIZE_MAX;
     std::set<std::string> happened;
     for (const auto& [path, node, pair] : changes_) {
-        const bool with = pair.empty() ? random_.below(2) == 0 : false;
-        if (!pair.empty()) {
-            // The first half of a rename decides for both.
-            if (node == nullptr ? happened.contains(path + '\n' + pair) : random_.below(2) == 0) {
-                happened.insert(pair + '\n' + path);
-                if (node)
-                    durable_names_[path] = node;
-                else
-                    durable_names_.erase(path);
-            }
-            continue;
-        }
-        if (!with) continue;
+        // The first half of a rename decides for both.
+        const bool second = !pair.empty() && node == nullptr;
+        if (!(second ? happened.erase(pair + '\n' + path) != 0 : survives())) continue;
+        if (!pair.empty() && !second) happened.insert(path + '\n' + pair);
         if (node)
             durable_names_[path] = node;
         else
@@ -177,7 +211,7 @@ void FaultDisk::power_loss() {
         if (!seen.insert(node.get()).second) continue;
         auto& n = *node;
         for (const auto page : n.dirty) {
-            if (random_.below(2) == 0) continue;
+            if (!survives()) continue;
             const auto at = page * kPage;
             if (at >= n.now.size()) continue;
             const auto size = std::min<std::size_t>(kPage, n.now.size() - at);
@@ -193,7 +227,7 @@ void FaultDisk::kill() {
     const std::lock_guard lock(mutex_);
     ++epoch_;
     rule_ = nullptr;
-    fail_from_ = fail_until_ = SIZE_MAX;
+    fail_from_ = fail_until_ = cut_at_ = SIZE_MAX;
 }
 
 std::string FaultDisk::content(const std::string& path) const {

@@ -38,6 +38,16 @@ public:
     void power_loss();
     // As a kill: nothing is lost, but open files are dead.
     void kill();
+    // The same, asked of each change of a name (one question for both halves of a rename) and of each page: does it
+    // survive? Twice the same answers give the same disk.
+    void power_loss(const std::function<bool()>& survives);
+    std::size_t unsynced() const;  // how many of these there are
+    // The power goes before the nth operation (counted as by fail_at): from then on nothing happens any more, each
+    // call fails, and power_loss() says what was left.
+    void cut_at(std::size_t nth);
+    bool cut() const;
+    // A disk of the same content and the same unsynced changes.
+    std::shared_ptr<FaultDisk> copy() const;
 
     // For tests that spoil or look at a file.
     std::string content(const std::string& path) const;
@@ -74,6 +84,7 @@ private:
 
     static base::FileStatus status_of(const Node& node);
     std::optional<base::Error> check(DiskOp op, const std::string& path);  // locked
+    bool dead() const { return operations_ > cut_at_; }                    // locked
     void change(const std::string& path, std::shared_ptr<Node> node, std::string pair = {});
 
     mutable std::mutex mutex_;
@@ -87,6 +98,7 @@ private:
     std::uint64_t free_ = std::uint64_t{1} << 40;
     base::Persistence persistence_ = base::Persistence::durable;
     std::size_t operations_ = 0;
+    std::size_t cut_at_ = SIZE_MAX;
     std::size_t fail_from_ = SIZE_MAX;
     std::size_t fail_until_ = SIZE_MAX;
     int fail_code_ = 0;

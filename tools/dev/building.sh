@@ -18,7 +18,7 @@ compiler() {
 # What Meson and ninja made in a build folder; not the other builds in it, nor what was downloaded.
 remove_built() {
     find "$1" -mindepth 1 -maxdepth 1 ! -name deps ! -name peers ! -name asan ! -name clang ! -name fuzz ! -name release \
-        ! -name test-logs ! -name '.*' -exec rm -rf {} +
+        ! -name tsan ! -name proof ! -name test-logs ! -name '.*' -exec rm -rf {} +
 }
 
 # configure FOLDER COMPILER [MESON OPTION...]
@@ -67,6 +67,11 @@ prepare() {
         packages "${clang_packages[@]}" \
             && configure "$build/clang" clang++-19 -Dbuildtype=plain -Doptimization=1 -Dcpp_args=-g1 \
             && compile "$build/clang" "$@"
+        ;;
+    tsan)
+        configure "$build/tsan" g++ -Dbuildtype=plain -Doptimization=1 -Db_sanitize=thread \
+            "-Dcpp_args=-g1 -fno-omit-frame-pointer" \
+            && compile "$build/tsan" "$@"
         ;;
     bench) configure "$build/release" g++ -Dtests=false -Dbenches=true && compile "$build/release" "$@" ;;
     fuzz)

@@ -124,12 +124,20 @@ test_clang() {
     test_programs "$build/clang" clang-
 }
 
+# The parts that have threads.
+test_tsan() {
+    local name targets=(tests/scenario/scenario)
+    for name in net spool delivery mta; do targets+=("tests/unit/unit-$name"); done
+    need "build with the thread sanitizer" locked prepare tsan "${targets[@]}" || return 0
+    for name in "${targets[@]}"; do suite "tsan-${name##*/}" 900 "$build/tsan/$name"; done
+}
+
 verb_test() {
     local what=${1:-all}
     shift || true
     case $what in
-    all | floors | unit | unit-* | scenario | replay | e2e | asan | clang) ;;
-    *) die "test what? all floors unit unit-<folder> scenario replay e2e [NAME] asan clang" ;;
+    all | floors | unit | unit-* | scenario | replay | e2e | asan | tsan | clang) ;;
+    *) die "test what? all floors unit unit-<folder> scenario replay e2e [NAME] asan tsan clang" ;;
     esac
     mkdir -p "$logs"
     trap finish_tests EXIT
@@ -139,6 +147,7 @@ verb_test() {
     case $what in
     floors) test_floors && return ;;
     asan) test_asan && return ;;
+    tsan) test_tsan && return ;;
     clang) test_clang && return ;;
     all | e2e) need "test peers" locked peers || return 1 ;;
     esac
