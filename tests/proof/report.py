@@ -99,7 +99,8 @@ MEANING = """\
   it was run with a failure at one of them, cut there, and started again on a different rest.""".split("\n")
 
 
-KEYS = {"p50_ms": "p50 ms", "p99_ms": "p99 ms", "per_second": "messages/s"}
+KEYS = {"p50_ms": "p50 ms", "p99_ms": "p99 ms", "per_second": "messages/s", "cpu_s_per_1000": "CPU s/1000",
+        "pss_mb": "PSS MB"}
 
 
 def table(figures):
