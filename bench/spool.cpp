@@ -1,51 +1,34 @@
-// What the spool makes durable in a second, beside a file per message; and how long it takes to start.
+// What the spool makes durable in a second, beside a file per message and beside the bare log; and how long it takes
+// to start. The script bench/spool calls it for each disk and makes tables of it; it prints a line of JSON each.
 //
-//   bench-spool [--dir DIR]... [--seconds S] [--start MESSAGES]
-//
-// DIR: on the disk to be measured; the current folder if none is given. Each line is one measurement: messages a
-// second, and the latency of one commit (median, 99th percentile).
+//   bench-spool [--dir DIR] [--seconds S] [--start MESSAGES] [--only rounds|spool|files|start]
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <mutex>
-#include <string>
 #include <thread>
-#include <vector>
 
+#include "base/log.hpp"
 #include "base/metrics.hpp"
 #include "base/random.hpp"
+#include "bench/figures.hpp"
+#include "bench/spool_files.hpp"
+#include "bench/uring_disk.hpp"
 #include "net/loop.hpp"
 #include "net/pool.hpp"
-#include "spool/spool.hpp"
+#include "spool/impl/log_queue.hpp"
 
 using namespace posthorn;
-using Clock = std::chrono::steady_clock;
+using bench::Figures;
+using bench::Stopwatch;
 
 namespace {
-
-struct Figures {
-    double seconds = 0;
-    std::vector<double> latencies;  // us
-};
-
-void print(const char* what, std::size_t size, std::size_t sessions, Figures figures) {
-    std::ranges::sort(figures.latencies);
-    const auto n = figures.latencies.size();
-    const auto at = [&](double part) {
-        return n == 0 ? 0.0 : figures.latencies[static_cast<std::size_t>(part * (n - 1))];
-    };
-    std::printf("%-28s %8zu B %4zu sessions %9.0f /s  median %7.0f us  p99 %8.0f us\n", what, size, sessions,
-                static_cast<double>(n) / figures.seconds, at(0.5), at(0.99));
-    std::fflush(stdout);
-}
 
 // ---- the spool ----------------------------------------------------------------------------------------------
 
@@ -109,13 +92,13 @@ net::Task<> session(net::Loop& loop, Shared& shared, std::uint64_t seed) {
             base::Result<void> flushed = co_await (*intake)->flush();
             good = flushed.has_value();
         }
-        const auto start = Clock::now();
+        const Stopwatch one;
         base::Result<void> done = co_await shared.queue.commit(loop, std::move(envelope), std::move(*intake));
         if (!done || !good) {
             ++shared.failed;
             break;
         }
-        latencies.push_back(std::chrono::duration<double, std::micro>(Clock::now() - start).count());
+        latencies.push_back(one.us());
     }
     const std::lock_guard lock(shared.mutex);
     shared.figures.latencies.insert(shared.figures.latencies.end(), latencies.begin(), latencies.end());
@@ -124,14 +107,17 @@ net::Task<> session(net::Loop& loop, Shared& shared, std::uint64_t seed) {
 }
 
 struct Service {
-    explicit Service(const std::string& dir) : loops(net::make_loops(2)), pool(net::make_pool("disk", 8, 4096)) {
+    Service(const std::string& dir, std::shared_ptr<base::Disk> disk)
+        : loops(net::make_loops(2)), pool(net::make_pool("disk", 8, 4096)) {
         spool::Config config;
         config.directory = dir;
         config.reserve = 0;
         config.memory_budget = 256 << 20;
-        config.ephemeral = true;  // measured is what it is told to
         config.incoming = false;
-        auto opened = spool::open_queue(config, *loops, *pool, clock, metrics);
+        for (const char* folder : {"/log", "/big", "/corrupt", "/incoming"})
+            std::filesystem::create_directories(dir + folder);
+        auto opened = spool::LogQueue::open(
+            config, {*loops, *pool, clock, metrics, std::move(disk), base::system_random(), nullptr, nullptr});
         if (!opened) {
             std::fprintf(stderr, "%s\n", opened.error().log_text.c_str());
             std::exit(1);
@@ -170,7 +156,7 @@ Figures run_sessions(Service& service, std::size_t size, std::size_t sessions, d
     Shared shared{*service.queue, std::string(size, 'x')};
     shared.running = sessions;
     shared.left = count;
-    const auto start = Clock::now();
+    const Stopwatch watch;
     for (std::size_t i = 0; i < sessions; ++i) {
         auto& loop = service.loops->at(i % service.loops->size());
         net::spawn(loop, "session", session(loop, shared, i));
@@ -181,72 +167,24 @@ Figures run_sessions(Service& service, std::size_t size, std::size_t sessions, d
         shared.stop = true;
         shared.ended.wait(lock, over);
     }
-    shared.figures.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    shared.figures.seconds = watch.seconds();
+    shared.figures.cpu = watch.cpu();
     if (shared.failed > 0)
-        std::printf("%llu sessions failed\n", static_cast<unsigned long long>(shared.failed.load()));
+        std::fprintf(stderr, "%llu sessions failed\n", static_cast<unsigned long long>(shared.failed.load()));
     return std::move(shared.figures);
 }
 
-void bench_spool(const std::string& dir, double seconds) {
-    for (const std::size_t size : {std::size_t{4096}, std::size_t{1} << 20}) {
-        for (const std::size_t sessions : {std::size_t{1}, std::size_t{10}, std::size_t{64}}) {
-            std::filesystem::remove_all(dir + "/log-bench");
-            Service service(dir + "/log-bench");
-            service.attach(true);
-            run_sessions(service, size, std::min<std::size_t>(sessions, 8), 0.3, INT64_MAX);  // warm
-            print("spool", size, sessions, run_sessions(service, size, sessions, seconds, INT64_MAX));
-        }
-    }
-    std::filesystem::remove_all(dir + "/log-bench");
-}
-
-// ---- a file per message -------------------------------------------------------------------------------------
-
-bool write_file(const std::string& dir, std::size_t number, const std::string& bytes, int dir_fd) {
-    const auto temp = dir + "/t" + std::to_string(number);
-    const auto name = dir + "/m" + std::to_string(number);
-    const int fd = ::open(temp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) return false;
-    bool good = ::write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) && ::fsync(fd) == 0;
-    ::close(fd);
-    good = good && ::rename(temp.c_str(), name.c_str()) == 0 && ::fsync(dir_fd) == 0;
-    ::unlink(name.c_str());  // delivered at once, as above
-    return good;
-}
-
-void bench_files(const std::string& dir, double seconds) {
-    const auto path = dir + "/file-bench";
+void bench_spool(const std::string& name, const std::shared_ptr<base::Disk>& disk, const std::string& dir,
+                 double seconds) {
+    const auto path = dir + "/log-bench";
     for (const std::size_t size : {std::size_t{4096}, std::size_t{1} << 20}) {
         for (const std::size_t sessions : {std::size_t{1}, std::size_t{10}, std::size_t{64}}) {
             std::filesystem::remove_all(path);
-            std::filesystem::create_directories(path);
-            const int dir_fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-            const std::string bytes(size + 700, 'x');
-            std::atomic<bool> stop{false};
-            std::atomic<std::size_t> number{0};
-            std::mutex mutex;
-            Figures figures;
-            std::vector<std::thread> threads;
-            const auto start = Clock::now();
-            for (std::size_t i = 0; i < sessions; ++i) {
-                threads.emplace_back([&] {
-                    std::vector<double> latencies;
-                    while (!stop) {
-                        const auto begin = Clock::now();
-                        if (!write_file(path, number++, bytes, dir_fd)) break;
-                        latencies.push_back(
-                            std::chrono::duration<double, std::micro>(Clock::now() - begin).count());
-                    }
-                    const std::lock_guard lock(mutex);
-                    figures.latencies.insert(figures.latencies.end(), latencies.begin(), latencies.end());
-                });
-            }
-            std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-            stop = true;
-            for (auto& thread : threads) thread.join();
-            figures.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-            ::close(dir_fd);
-            print("file, fsync, rename, dir", size, sessions, std::move(figures));
+            Service service(path, disk);
+            service.attach(true);
+            // Until segments are recycled and no longer made.
+            run_sessions(service, size, 64, size > 4096 ? 0.3 : 1.5, INT64_MAX);
+            print(name, size, sessions, run_sessions(service, size, sessions, seconds, INT64_MAX));
         }
     }
     std::filesystem::remove_all(path);
@@ -263,17 +201,28 @@ std::size_t resident_bytes() {
     return got == 2 ? resident * 4096UL : 0;
 }
 
-void time_start(const std::string& dir, const char* after, std::uint64_t messages) {
+// As after a boot: nothing in the page cache. Only root may.
+bool forget_pages() {
+    ::sync();
+    const int fd = ::open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+    const bool good = fd >= 0 && ::write(fd, "3", 1) == 1;
+    if (fd >= 0) ::close(fd);
+    return good;
+}
+
+void time_start(const std::string& dir, const char* after, bool cold, std::uint64_t messages) {
+    if (cold && !forget_pages()) return;
     const auto before = resident_bytes();
-    const auto start = Clock::now();
-    Service service(dir);
-    const auto open = std::chrono::duration<double>(Clock::now() - start).count();
+    const Stopwatch watch;
+    Service service(dir, base::posix_disk());
+    const auto open = watch.seconds();
     const auto memory = static_cast<double>(resident_bytes() - before) / static_cast<double>(messages);
     service.attach(false);
     while (service.told() < messages) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    const auto told = std::chrono::duration<double>(Clock::now() - start).count();
-    std::printf("start after %-6s %9llu messages: open %.3f s, all told %.3f s, %.0f B of memory a message\n",
-                after, static_cast<unsigned long long>(messages), open, told, memory);
+    std::printf(
+        "{\"what\": \"start\", \"after\": \"%s\", \"cold\": %s, \"messages\": %llu, \"open_s\": %.3f, "
+        "\"told_s\": %.3f, \"bytes_each\": %.0f}\n",
+        after, cold ? "true" : "false", static_cast<unsigned long long>(messages), open, watch.seconds(), memory);
     std::fflush(stdout);
 }
 
@@ -292,40 +241,60 @@ void in_child(F fn) {
 
 void bench_start(const std::string& dir, std::uint64_t messages) {
     const auto path = dir + "/start-bench";
+    for (const bool cold : {false, true}) {
+        std::filesystem::remove_all(path);
+        in_child([&] {
+            Service service(path, base::posix_disk());
+            service.attach(false);
+            run_sessions(service, 4096, 64, 3600, static_cast<std::int64_t>(messages));
+            ::_exit(0);  // a kill: nothing is closed
+        });
+        in_child([&] { time_start(path, "kill", cold, messages); });
+        in_child([&] { time_start(path, "stop", cold, messages); });
+    }
     std::filesystem::remove_all(path);
-    in_child([&] {
-        Service service(path);
-        service.attach(false);
-        run_sessions(service, 4096, 64, 3600, static_cast<std::int64_t>(messages));
-        ::_exit(0);  // a kill: nothing is closed
-    });
-    in_child([&] { time_start(path, "kill", messages); });
-    in_child([&] { time_start(path, "stop", messages); });
-    std::filesystem::remove_all(path);
+}
+
+int usage() {
+    std::fputs(
+        "usage: bench-spool [--dir DIR] [--seconds S] [--start MESSAGES] [--only rounds|spool|files|start]\n",
+        stderr);
+    return 2;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    std::vector<std::string> dirs;
+    std::string dir = std::filesystem::current_path();
+    std::string only;
     double seconds = 2;
     std::uint64_t start = 100'000;
-    for (int i = 1; i + 1 < argc; i += 2) {
+    for (int i = 1; i < argc; i += 2) {
         const std::string_view option = argv[i];
+        if (i + 1 == argc) return usage();
         if (option == "--dir")
-            dirs.emplace_back(argv[i + 1]);
+            dir = argv[i + 1];
         else if (option == "--seconds")
             seconds = std::strtod(argv[i + 1], nullptr);
         else if (option == "--start")
             start = std::strtoull(argv[i + 1], nullptr, 10);
+        else if (option == "--only")
+            only = argv[i + 1];
         else
-            return std::fprintf(stderr, "usage: bench-spool [--dir DIR]... [--seconds S] [--start MESSAGES]\n"), 2;
+            return usage();
     }
-    if (dirs.empty()) dirs.push_back(std::filesystem::current_path());
-    for (const auto& dir : dirs) {
-        std::printf("# %s\n", dir.c_str());
-        bench_spool(dir, seconds);
-        bench_files(dir, seconds);
-        if (start > 0) bench_start(dir, start);
+    base::log::configure({.level = base::log::Level::warning});
+    const auto wanted = [&](std::string_view part) { return only.empty() || only == part; };
+    const std::shared_ptr<base::Disk> plain = base::posix_disk();
+    const auto uring = bench::uring_disk();
+    if (wanted("rounds")) {
+        bench::bench_rounds("threads", *plain, dir, seconds);
+        if (uring != nullptr) bench::bench_rounds("io_uring", *uring, dir, seconds);
     }
+    if (wanted("spool")) {
+        bench_spool("spool, threads", plain, dir, seconds);
+        if (uring != nullptr) bench_spool("spool, io_uring", uring, dir, seconds);
+    }
+    if (wanted("files")) bench::bench_files(dir, seconds);
+    if (wanted("start") && start > 0) bench_start(dir, start);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <map>
 #include <set>
 
@@ -99,7 +100,10 @@ bool summarize_record(const RecordHeader& header, std::string_view meta, IndexEn
 class Scanner {
 public:
     Scanner(const base::File& file, const SegmentHeader& header, std::uint64_t end)
-        : window_(file, end), generation_(header.generation) {}
+        : window_(file, end), generation_(header.generation) {
+        encode(RecordHeader{}, generation_, {}, mark_);
+        mark_.resize(kAlign);
+    }
 
     // What starts on this page; `next` becomes where to go on.
     base::Result<std::optional<ScannedRound>> page(std::uint64_t offset, std::uint64_t& next) {
@@ -139,7 +143,12 @@ private:
     base::Result<std::optional<ScannedRound>> headless(std::uint64_t offset, std::uint64_t& next) {
         ScannedRound found;
         found.offset = static_cast<std::uint32_t>(offset);
-        for (auto at = offset; at < offset + kPage;) {
+        const auto end = offset + kPage;
+        for (auto at = offset; at < end;) {
+            const auto candidate = next_mark(at, end);
+            if (!candidate) return std::unexpected(candidate.error());
+            at = *candidate;
+            if (at == end) break;
             const auto size = record(at, window_.end(), std::nullopt, found);
             if (!size) return std::unexpected(size.error());
             at += *size == 0 ? kAlign : *size;
@@ -148,6 +157,17 @@ private:
         if (found.entries.empty()) return std::nullopt;
         found.end = static_cast<std::uint32_t>(next);
         return found;
+    }
+
+    // Where from `at` on something starts like a record; `end` if nothing does. Most of a segment that was not
+    // filled is looked at here.
+    base::Result<std::uint64_t> next_mark(std::uint64_t at, std::uint64_t end) {
+        const auto bytes = window_.at(at, static_cast<std::size_t>(end - at));
+        if (!bytes) return std::unexpected(bytes.error());
+        for (std::size_t i = 0; i + kAlign <= bytes->size(); i += kAlign) {
+            if (std::memcmp(bytes->data() + i, mark_.data(), kAlign) == 0) return at + i;
+        }
+        return end;
     }
 
     // Its octets if a sound record stands at `at`, else 0.
@@ -172,6 +192,7 @@ private:
 
     Window window_;
     std::uint32_t generation_;
+    std::string mark_;  // the octets a record of this generation starts with: magic and generation
 };
 
 base::Result<std::uint64_t> end_of(const base::File& file, const SegmentHeader& header) {

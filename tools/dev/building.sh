@@ -73,7 +73,10 @@ prepare() {
             "-Dcpp_args=-g1 -fno-omit-frame-pointer" \
             && compile "$build/tsan" "$@"
         ;;
-    bench) configure "$build/release" g++ -Dtests=false -Dbenches=true && compile "$build/release" "$@" ;;
+    bench)
+        packages "${bench_packages[@]}" && configure "$build/release" g++ -Dtests=false -Dbenches=true \
+            && compile "$build/release" "$@"
+        ;;
     fuzz)
         packages "${fuzz_packages[@]}" \
             && configure "$build/fuzz" clang++-19 -Dfuzzers=true -Dwerror=false -Db_sanitize=address,undefined \

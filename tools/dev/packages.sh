@@ -1,7 +1,8 @@
 # Sourced by ./dev: Debian packages, installed or, where they would conflict or start a daemon, unpacked below build/.
 
 build_packages=(g++ meson ninja-build pkg-config python3 libssl-dev libc-ares-dev libfmt-dev libtomlplusplus-dev
-    rapidjson-dev libidn2-dev liburing-dev doctest-dev)
+    rapidjson-dev libidn2-dev doctest-dev)
+bench_packages=(liburing-dev valgrind xfsprogs)
 test_packages=(openssl swaks libnet-ssleay-perl python3)
 fmt_packages=(git clang-format-19)
 lint_packages=(git clang-tidy-19)
