@@ -1,5 +1,6 @@
 #include "net/impl/asio_loop.hpp"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 
 #include "base/log.hpp"
@@ -18,7 +19,8 @@ AsioLoop::AsioLoop(std::size_t index) : index_(index), work_(context_.get_execut
 
 AsioLoop::~AsioLoop() {
     abandon();
-    clear_buried();
+    while (clear_buried()) {
+    }
 }
 
 bool AsioLoop::in_loop() const { return running_loop == this; }
@@ -94,11 +96,9 @@ void AsioLoop::abandon() {
     context_.shutdown();
 }
 
-void AsioLoop::clear_buried() {
-    while (true) {
-        const auto dead = buried_.with([](auto& buried) { return std::exchange(buried, {}); });
-        if (dead.empty()) break;
-    }
+bool AsioLoop::clear_buried() {
+    const auto dead = buried_.with([](auto& buried) { return std::exchange(buried, {}); });
+    return !dead.empty();
 }
 
 AsioLoops::AsioLoops(std::size_t threads) {
@@ -108,7 +108,9 @@ AsioLoops::AsioLoops(std::size_t threads) {
 
 AsioLoops::~AsioLoops() {
     stop();
-    for (const auto& loop : loops_) loop->clear_buried();
+    // What dies on one loop may post to another, which must not have died before it.
+    while (std::ranges::any_of(loops_, &AsioLoop::clear_buried)) {
+    }
 }
 
 void AsioLoops::start() {

@@ -102,6 +102,15 @@ public:
         timers_.clear();
         context_.shutdown();
     }
+    // False: there was nothing. What is destroyed may post.
+    bool clear_buried() {
+        std::vector<Callback> dead;
+        {
+            const std::lock_guard lock(shared_.mutex);
+            dead.swap(buried_);
+        }
+        return !dead.empty();
+    }
 
 private:
     struct Reset {
@@ -197,7 +206,12 @@ SimLoops::SimLoops(std::size_t loops, base::WallTime start) : impl_(std::make_un
     for (std::size_t i = 0; i < loops; ++i) impl_->loops.push_back(std::make_unique<SimLoop>(i, impl_->shared));
 }
 
-SimLoops::~SimLoops() { stop(); }
+SimLoops::~SimLoops() {
+    stop();
+    // What dies on one loop may post to another, which must not have died before it.
+    while (std::ranges::any_of(impl_->loops, &SimLoop::clear_buried)) {
+    }
+}
 
 void SimLoops::stop() {
     for (const auto& loop : impl_->loops) loop->abandon();
