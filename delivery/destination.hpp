@@ -102,7 +102,8 @@ private:
     void fail_internally(Attempt& a, const std::string& trouble);
     void not_reached(Attempt& a, mail::Outcome why);
     bool usable(Worker& worker);
-    void drop_connection(Worker& worker, bool politely);
+    void drop_connection(Worker& worker);
+    net::Task<> part(Worker* worker);
     SmtpClientContext client_context() const;
     SmtpTarget client_target(const Target& target) const;
 

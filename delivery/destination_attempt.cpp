@@ -10,8 +10,6 @@ namespace {
 
 using Kind = mail::Outcome::Kind;
 
-net::Task<> say_goodbye(std::unique_ptr<Connection> connection) { co_await connection->close(); }
-
 }  // namespace
 
 // One job in one worker's hands.
@@ -72,7 +70,7 @@ net::Task<> Destination::work(std::shared_ptr<Destination> self) {
             std::erase(self->idle_, &worker);
             break;
         }
-        self->drop_connection(worker, true);
+        co_await self->part(&worker);
     }
     self->pump();
 }
@@ -83,14 +81,20 @@ bool Destination::usable(Worker& worker) {
            worker.connection->messages() < context_.settings->config.connection_transactions;
 }
 
-void Destination::drop_connection(Worker& worker, bool politely) {
+void Destination::drop_connection(Worker& worker) {
     if (!worker.connection) return;
     --connected_;
     context_.shared->metrics.connections.add(-1);
-    if (politely && worker.connection->reusable()) {
-        net::spawn(context_.loop, "delivery.quit", say_goodbye(std::move(worker.connection)));
-    }
     worker.connection.reset();
+}
+
+// With QUIT. A host counts the connection until it has answered, so the worker keeps its place as long.
+net::Task<> Destination::part(Worker* worker) {
+    if (!worker->connection) co_return;
+    --connected_;
+    if (worker->connection->reusable()) co_await worker->connection->close();
+    context_.shared->metrics.connections.add(-1);
+    worker->connection.reset();
 }
 
 net::Task<> Destination::attempt(Worker* worker, JobPtr job) {
@@ -125,7 +129,7 @@ net::Task<> Destination::run(Worker* worker, Attempt* attempt) {
         if (sent == Sent::done) finish(a);
         if (sent != Sent::lost) co_return;
     }
-    drop_connection(*worker, true);
+    co_await part(worker);
     co_await reach(worker, attempt);
 }
 
@@ -199,7 +203,7 @@ net::Task<> Destination::reach(Worker* worker, Attempt* a) {
         if (sent != Sent::lost) co_return;
         permanent = false;
         last = a->results[a->undecided.front()].outcome;
-        drop_connection(*worker, false);
+        drop_connection(*worker);
     }
     if (stopped_ && !a->transacted) {
         give_back(std::move(a->job));
@@ -249,11 +253,11 @@ net::Task<Destination::Sent> Destination::transact(Worker* worker, Attempt* a) {
     SendRequest request;
     request.envelope = a->job->envelope;
     request.body = a->job->body;
+    request.another = [this] { return bucket_.take(context_.loop.now()); };
     for (const std::size_t i : a->undecided) request.recipients.push_back(a->job->recipients[i]);
     TransactionResult result = co_await worker->connection->send(std::move(request));
     context_.shared->metrics.in_flight.add(-1);
     if (result.transactions == 0) bucket_.give_back();
-    if (result.transactions > 1) bucket_.spend(result.transactions - 1, context_.loop.now());
     a->transacted = a->transacted || result.transactions > 0;
     take_results(*a, std::move(result));
     co_return a->undecided.empty() ? Sent::done : Sent::lost;

@@ -107,7 +107,10 @@ net::Task<TransactionResult> Connection::send(SendRequest request) {
     const bool utf8_header = co_await header_needs_utf8(&source);
 
     // Each round settles one recipient at least: none is one too many but after another that was taken.
+    bool held_back = false;
     while (!waiting.empty() && session_->reusable()) {
+        held_back = result.transactions > 0 && request.another && !request.another();
+        if (held_back) break;
         const auto group = next_group(waiting, request, *session_);
         smtp::ClientMessage message;
         message.envelope = request.envelope.get();
@@ -130,6 +133,7 @@ net::Task<TransactionResult> Connection::send(SendRequest request) {
     for (const auto index : waiting) {
         auto& left = result.recipients[index];
         left.one_too_many = result.transactions > 0;
+        if (held_back) left.scope = smtp::FailureScope::recipient;
         if (left.outcome.status.empty()) {
             left.outcome = local_failure("4.4.2", "The connection ended before this recipient's turn");
         }

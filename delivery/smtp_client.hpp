@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -68,6 +69,8 @@ struct SendRequest {
     std::shared_ptr<const mail::Envelope> envelope;
     std::vector<std::uint32_t> recipients;  // indices into envelope->recipients; not empty
     std::shared_ptr<const spool::Body> body;
+    // Asked before each transaction after the first: false leaves those without one for another time. Empty: yes.
+    std::function<bool()> another;
 };
 
 struct TransactionResult {

@@ -33,14 +33,6 @@ bool TokenBucket::take(base::SteadyTime now) {
     return true;
 }
 
-void TokenBucket::spend(std::uint64_t tokens, base::SteadyTime now) {
-    // In one step, not in a loop: GCC 12 at -O2 compiles the loop wrongly for a bucket that was never used.
-    if (!limited() || tokens == 0) return;
-    const double debt = static_cast<double>(interval_.count()) * static_cast<double>(tokens);
-    spent_until_ =
-        std::max(spent_until_, now) + base::Duration{static_cast<std::int64_t>(std::min(debt, kMaxInterval))};
-}
-
 void TokenBucket::give_back() {
     if (limited() && spent_until_ != base::SteadyTime::min()) spent_until_ -= interval_;
 }

@@ -24,8 +24,6 @@ public:
     const Rate& rate() const { return rate_; }
     // Takes a token if there is one.
     bool take(base::SteadyTime now);
-    // Takes tokens that may not be there yet: what follows waits for them, too.
-    void spend(std::uint64_t tokens, base::SteadyTime now);
     // Puts back one that was taken and not used.
     void give_back();
     // When a token will be there: now or earlier when there is one. `ahead` tokens are spoken for before it.
