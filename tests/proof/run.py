@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """All proofs, or those named: one line each while they run, then build/proof/report.md and report.json.
 
-    run.py [--build DIR] [--list] [--write] [--kills N] [--cuts N] [--faults N] [--fuzz SECONDS] [NAME...]
+    run.py [--build DIR] [--list] [--write] [--kills N] [--cuts N] [--faults N] [--worlds N] [--fuzz SECONDS] [NAME...]
 
 --write makes docs/proof.md of the report. What a proof printed stays in build/proof/NAME.log.
 """
@@ -74,10 +74,16 @@ def proofs(options):
         every.append(Proof("latency", "from the final dot to the 250, beside Postfix",
                            [[ROOT / "dev", "bench", "latency", "--json", build / "proof/latency.json"]],
                            needs_root=True))
-    simulation = build / "tests/simulation/simulation"
-    if simulation.exists():
-        every.insert(8, Proof("simulation", "the whole server under a virtual clock, by seeds", [[simulation]]))
+    every.insert(8, Proof("simulation", "delivery in simulated worlds under a virtual clock, by seeds",
+                          _simulation(build, options.worlds)))
     return every
+
+
+def _simulation(build, seeds):
+    """The seeds dealt out to as many processes as there are cores."""
+    parts = os.cpu_count() or 1
+    each = -(-seeds // parts)
+    return [[build / "tests/simulation/simulation", "--seeds", each, "--from", 1 + n * each] for n in range(parts)]
 
 
 def _released(build):
@@ -140,6 +146,7 @@ def main():
     parser.add_argument("--cuts", type=int, default=100)
     parser.add_argument("--faults", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=1000)
+    parser.add_argument("--worlds", type=int, default=100_000, help="seeds of the simulation")
     parser.add_argument("--fuzz", type=int, default=60, metavar="SECONDS")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()

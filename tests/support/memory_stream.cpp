@@ -201,6 +201,7 @@ const net::TlsInfo* MemoryStream::tls() const {
 
 net::Loop& MemoryStream::loop() { return wire_->loop; }
 Faults& MemoryStream::faults() { return wire_->to[static_cast<std::size_t>(end_)].faults; }
+Faults& MemoryStream::faults_of_other_end() { return wire_->to[static_cast<std::size_t>(1 - end_)].faults; }
 
 void MemoryStream::set_tls_info(net::TlsInfo info) {
     wire_->next_tls[static_cast<std::size_t>(end_)] = std::move(info);

@@ -43,6 +43,7 @@ public:
 
     // Of what arrives at this end.
     Faults& faults();
+    Faults& faults_of_other_end();
     // What the next start_tls() of this end reports.
     void set_tls_info(net::TlsInfo info);
     // Breaks the connection for both ends, as a reset does.

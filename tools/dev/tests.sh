@@ -82,6 +82,11 @@ test_scenarios() {
     suite "$2scenario" 300 "$1/tests/scenario/scenario"
 }
 
+test_simulation() {
+    [[ -x $1/tests/simulation/simulation ]] || return 0
+    suite "$2simulation" 300 "$1/tests/simulation/simulation"
+}
+
 test_replays() {
     local exe corpus
     for exe in "$1"/tests/fuzz/replay-*; do
@@ -96,6 +101,7 @@ test_replays() {
 test_programs() {
     test_units "$1" "$2"
     test_scenarios "$1" "$2"
+    test_simulation "$1" "$2"
     test_replays "$1" "$2"
 }
 
@@ -136,14 +142,14 @@ verb_test() {
     local what=${1:-all}
     shift || true
     case $what in
-    all | floors | unit | unit-* | scenario | replay | e2e | asan | tsan | clang) ;;
-    *) die "test what? all floors unit unit-<folder> scenario replay e2e [NAME] asan tsan clang" ;;
+    all | floors | unit | unit-* | scenario | simulation | replay | e2e | asan | tsan | clang) ;;
+    *) die "test what? all floors unit unit-<folder> scenario simulation replay e2e [NAME] asan tsan clang" ;;
     esac
     mkdir -p "$logs"
     trap finish_tests EXIT
     trap 'exit 130' INT TERM
     need "packages" locked packages "${build_packages[@]}" "${test_packages[@]}" || return 1
-    case $what in unit-* | scenario | e2e) show_output=yes ;; esac
+    case $what in unit-* | scenario | simulation | e2e) show_output=yes ;; esac
     case $what in
     floors) test_floors && return ;;
     asan) test_asan && return ;;
@@ -155,6 +161,7 @@ verb_test() {
     case $what in
     unit-*) targets=("tests/unit/$what") ;;
     scenario) targets=(tests/scenario/scenario) ;;
+    simulation) targets=(tests/simulation/simulation) ;;
     esac
     need "build" locked prepare main "${targets[@]}" || return 1
     case $what in
@@ -162,6 +169,7 @@ verb_test() {
         test_floors
         test_units "$build" ''
         test_scenarios "$build" ''
+        test_simulation "$build" ''
         test_e2e "$build" '' 900
         test_asan
         ;;
@@ -170,6 +178,7 @@ verb_test() {
         suite "$what" 300 "$build/tests/unit/$what" "$@"
         ;;
     scenario) suite scenario 300 "$build/tests/scenario/scenario" "$@" ;;
+    simulation) suite simulation 3600 "$build/tests/simulation/simulation" "$@" ;;
     replay) test_replays "$build" '' ;;
     e2e) test_e2e "$build" '' 900 "$@" ;;
     esac
