@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 #include <mutex>
+#include <set>
 #include <stdexcept>
 
 namespace posthorn::base {
@@ -67,41 +68,69 @@ std::vector<double> seconds_bounds() {
 
 struct Metrics::Impl {
     template <class T>
+    struct Series {
+        Labels labels;
+        std::unique_ptr<T> counted;
+    };
+    template <class T>
     struct Family {
         std::string help;
-        std::map<std::string, std::unique_ptr<T>> series;  // by label text
+        std::map<std::string, Series<T>> series;  // by label text
+        std::set<std::string> domains;            // those kept apart, but for the ones of high priority
+    };
+    template <class T>
+    using Families = std::map<std::string, Family<T>, std::less<>>;
+    struct Callback {
+        std::string help;
+        MetricFamily::Kind kind;
+        std::function<double()> read;
     };
 
-    std::size_t max_series;
+    std::size_t max_domains;
+    std::set<std::string> high_priority;
     mutable std::mutex mutex;
-    std::map<std::string, Family<Counter>, std::less<>> counters;
-    std::map<std::string, Family<Gauge>, std::less<>> gauges;
-    std::map<std::string, Family<Histogram>, std::less<>> histograms;
-    std::map<std::string, std::pair<std::string, std::function<double()>>, std::less<>> callbacks;
+    Families<Counter> counters;
+    Families<Gauge> gauges;
+    Families<Histogram> histograms;
+    std::map<std::string, Callback, std::less<>> callbacks;
 
     template <class T, class Make>
-    T& get(std::map<std::string, Family<T>, std::less<>>& families, std::string_view name, std::string_view help,
-           Labels labels, Make make) {
+    T& get(Families<T>& families, std::string_view name, std::string_view help, Labels labels, Make make) {
         const std::lock_guard lock(mutex);
         auto family = families.find(name);
         if (family == families.end()) {
             family = families.emplace(std::string(name), Family<T>{}).first;
             family->second.help = help;
         }
+        for (auto& [key, value] : labels) {
+            if (key == "domain" && !kept_apart(family->second.domains, value)) value = "other";
+        }
         auto& all = family->second.series;
         std::string key = label_text(labels);
         auto found = all.find(key);
-        if (found == all.end() && all.size() >= max_series) {
-            for (auto& label : labels) label.second = "other";
-            key = label_text(labels);
-            found = all.find(key);
-        }
-        if (found == all.end()) found = all.emplace(std::move(key), make()).first;
-        return *found->second;
+        if (found == all.end()) found = all.emplace(std::move(key), Series<T>{std::move(labels), make()}).first;
+        return *found->second.counted;
+    }
+
+    bool kept_apart(std::set<std::string>& domains, const std::string& domain) const {
+        if (high_priority.contains(domain) || domains.contains(domain) || domain == "other") return true;
+        if (domains.size() >= max_domains) return false;
+        domains.insert(domain);
+        return true;
+    }
+
+    void callback(std::string_view name, std::string_view help, MetricFamily::Kind kind,
+                  std::function<double()> read) {
+        const std::lock_guard lock(mutex);
+        callbacks.insert_or_assign(std::string(name), Callback{std::string(help), kind, std::move(read)});
     }
 };
 
-Metrics::Metrics(std::size_t max_series) : impl_(std::make_unique<Impl>()) { impl_->max_series = max_series; }
+Metrics::Metrics(std::size_t max_domains, std::vector<std::string> high_priority)
+    : impl_(std::make_unique<Impl>()) {
+    impl_->max_domains = max_domains;
+    impl_->high_priority = {high_priority.begin(), high_priority.end()};
+}
 Metrics::~Metrics() = default;
 
 Counter& Metrics::counter(std::string_view name, std::string_view help, Labels labels) {
@@ -119,51 +148,85 @@ Histogram& Metrics::histogram(std::string_view name, std::string_view help, std:
 }
 
 void Metrics::gauge_callback(std::string_view name, std::string_view help, std::function<double()> read) {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->callbacks[std::string(name)] = {std::string(help), std::move(read)};
+    impl_->callback(name, help, MetricFamily::Kind::gauge, std::move(read));
 }
 
-std::string Metrics::prometheus_text() const {
-    std::string out;
-    const auto head = [&](const std::string& name, const std::string& help, std::string_view type) {
-        out += "# HELP " + name + ' ' + help + "\n# TYPE " + name + ' ';
-        out += type;
-        out += '\n';
-    };
-    std::vector<std::pair<std::string, std::pair<std::string, std::function<double()>>>> callbacks;
+void Metrics::counter_callback(std::string_view name, std::string_view help, std::function<double()> read) {
+    impl_->callback(name, help, MetricFamily::Kind::counter, std::move(read));
+}
+
+std::vector<MetricFamily> Metrics::snapshot() const {
+    using Kind = MetricFamily::Kind;
+    std::vector<MetricFamily> out;
+    std::vector<std::pair<std::string, Impl::Callback>> callbacks;
     {
         const std::lock_guard lock(impl_->mutex);
         for (const auto& [name, family] : impl_->counters) {
-            head(name, family.help, "counter");
-            for (const auto& [labels, c] : family.series)
-                out += series(name, labels) + ' ' + std::to_string(c->value()) + '\n';
+            auto& one = out.emplace_back(MetricFamily{name, family.help, Kind::counter});
+            for (const auto& [text, series] : family.series)
+                one.points.push_back({series.labels, series.counted->value()});
         }
         for (const auto& [name, family] : impl_->gauges) {
-            head(name, family.help, "gauge");
-            for (const auto& [labels, g] : family.series)
-                out += series(name, labels) + ' ' + std::to_string(g->value()) + '\n';
+            auto& one = out.emplace_back(MetricFamily{name, family.help, Kind::gauge});
+            for (const auto& [text, series] : family.series)
+                one.points.push_back({series.labels, series.counted->value()});
         }
         for (const auto& [name, family] : impl_->histograms) {
-            head(name, family.help, "histogram");
-            for (const auto& [labels, h] : family.series) {
-                const auto counts = h->counts();
-                std::uint64_t total = 0;
-                for (std::size_t i = 0; i < counts.size(); ++i) {
-                    total += counts[i];
-                    const double bound = i < h->bounds().size() ? h->bounds()[i] : INFINITY;
-                    out += series(name + "_bucket", labels, "le=\"" + number(bound) + "\"") + ' ' +
-                           std::to_string(total) + '\n';
-                }
-                out += series(name + "_sum", labels) + ' ' + number(h->sum()) + '\n';
-                out += series(name + "_count", labels) + ' ' + std::to_string(total) + '\n';
+            auto& one = out.emplace_back(MetricFamily{name, family.help, Kind::histogram});
+            for (const auto& [text, series] : family.series) {
+                one.bounds = series.counted->bounds();
+                one.points.push_back({series.labels, series.counted->sum(), series.counted->counts()});
             }
         }
         callbacks.assign(impl_->callbacks.begin(), impl_->callbacks.end());
     }
     // Outside the lock: a callback may ask a part that registers a series of its own.
-    for (const auto& [name, entry] : callbacks) {
-        head(name, entry.first, "gauge");
-        out += name + ' ' + number(entry.second()) + '\n';
+    for (const auto& [name, callback] : callbacks)
+        out.push_back({name, callback.help, callback.kind, {}, {{{}, callback.read()}}});
+    return out;
+}
+
+namespace {
+
+std::string value_text(const MetricFamily::Point& point) {
+    return std::visit(
+        [](auto value) {
+            if constexpr (std::is_same_v<decltype(value), double>)
+                return number(value);
+            else
+                return std::to_string(value);
+        },
+        point.value);
+}
+
+void append_histogram(std::string& out, const MetricFamily& family, const MetricFamily::Point& point) {
+    const auto labels = label_text(point.labels);
+    std::uint64_t total = 0;
+    for (std::size_t i = 0; i < point.counts.size(); ++i) {
+        total += point.counts[i];
+        const double bound = i < family.bounds.size() ? family.bounds[i] : INFINITY;
+        out += series(family.name + "_bucket", labels, "le=\"" + number(bound) + "\"") + ' ' +
+               std::to_string(total) + '\n';
+    }
+    out += series(family.name + "_sum", labels) + ' ' + value_text(point) + '\n';
+    out += series(family.name + "_count", labels) + ' ' + std::to_string(total) + '\n';
+}
+
+}  // namespace
+
+std::string Metrics::prometheus_text() const {
+    constexpr std::string_view kinds[] = {"counter", "gauge", "histogram"};
+    std::string out;
+    for (const auto& family : snapshot()) {
+        out += "# HELP " + family.name + ' ' + family.help + "\n# TYPE " + family.name + ' ';
+        out += kinds[static_cast<std::size_t>(family.kind)];
+        out += '\n';
+        for (const auto& point : family.points) {
+            if (family.kind == MetricFamily::Kind::histogram)
+                append_histogram(out, family, point);
+            else
+                out += series(family.name, label_text(point.labels)) + ' ' + value_text(point) + '\n';
+        }
     }
     return out;
 }

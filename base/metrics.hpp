@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace posthorn::base {
@@ -52,11 +53,27 @@ private:
 // 1 ms to 5 min, for the time something took.
 std::vector<double> seconds_bounds();
 
-// The registry. References stay valid as long as it lives. The number of series of one name is bounded by
-// `max_series`: what comes beyond is counted under the label value "other".
+// All series of one name at one moment.
+struct MetricFamily {
+    enum class Kind : std::uint8_t { counter, gauge, histogram };
+    struct Point {
+        Labels labels;
+        std::variant<std::uint64_t, std::int64_t, double> value;  // of a histogram: its sum
+        std::vector<std::uint64_t> counts{};                      // of a histogram: see Histogram::counts()
+    };
+    std::string name;
+    std::string help;
+    Kind kind = Kind::counter;
+    std::vector<double> bounds{};  // of a histogram
+    std::vector<Point> points{};
+};
+
+// The registry. References stay valid as long as it lives. Labels take values of our own choosing, but for "domain":
+// of one name at most `max_domains` of those are kept apart, and those of `high_priority` always; the rest counts
+// under "other".
 class Metrics {
 public:
-    explicit Metrics(std::size_t max_series = 1000);
+    explicit Metrics(std::size_t max_domains = 1000, std::vector<std::string> high_priority = {});
     ~Metrics();
     Metrics(const Metrics&) = delete;
     Metrics& operator=(const Metrics&) = delete;
@@ -65,9 +82,11 @@ public:
     Gauge& gauge(std::string_view name, std::string_view help, Labels labels = {});
     Histogram& histogram(std::string_view name, std::string_view help, std::vector<double> bounds,
                          Labels labels = {});
-    // A gauge whose value is asked for at each reading.
+    // A gauge, or a counter, whose value is asked for at each reading.
     void gauge_callback(std::string_view name, std::string_view help, std::function<double()> read);
+    void counter_callback(std::string_view name, std::string_view help, std::function<double()> read);
 
+    std::vector<MetricFamily> snapshot() const;
     std::string prometheus_text() const;
 
 private:

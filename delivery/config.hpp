@@ -9,6 +9,7 @@
 #include "net/address.hpp"
 #include "net/tls.hpp"
 #include "policy/backoff.hpp"
+#include "policy/networks.hpp"
 #include "policy/routing.hpp"
 
 namespace posthorn::delivery {
@@ -47,6 +48,8 @@ struct Config {
     std::vector<std::string> own_names;
     std::vector<net::Endpoint> own_endpoints;
     std::vector<net::IpAddress> own_addresses;
+
+    policy::Networks trace_peers;  // our own nodes: are told which trace a message belongs to
 
     std::shared_ptr<const net::TlsClientContext> tls_unverified;
     std::shared_ptr<const net::TlsClientContext> tls_verifying;

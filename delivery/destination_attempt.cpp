@@ -22,6 +22,7 @@ struct Destination::Attempt {
     base::Duration transmitting{};
     std::uint64_t bytes = 0;
     std::vector<std::string> dialogue;  // with the host that was asked last
+    TrailPtr trail;                     // null: not traced
     bool transacted = false;            // a MAIL went out for it
     bool paid = false;                  // took its first token
     std::shared_ptr<void> active;       // from the first MAIL on
@@ -123,6 +124,7 @@ net::Task<> Destination::run(Worker* worker, Attempt* attempt) {
         finish(a);
         co_return;
     }
+    a.trail = begin_trail(*a.job->envelope, *context_.random, context_.loop);
     if (usable(*worker)) {
         const Sent sent = co_await transact(worker, attempt);
         if (sent == Sent::no_token) put_back(std::move(a.job));
@@ -168,8 +170,10 @@ net::Task<bool> Destination::fetch(Attempt* a) {
 net::Task<> Destination::reach(Worker* worker, Attempt* a) {
     a->job->stage = Hold::dns;
     auto config = std::shared_ptr<const Config>(context_.settings, &context_.settings->config);
+    const auto asked = context_.loop.now();
     NextHops hops = co_await find_next_hops(context_.loop, context_.shared->deps.resolver, *context_.random, route_,
                                             std::move(config));
+    add_lookup(a->trail, asked, context_.loop.now(), hops);
     mail::Outcome last;
     bool permanent = !hops.unsettled;
     if (hops.failure) {
@@ -181,8 +185,10 @@ net::Task<> Destination::reach(Worker* worker, Attempt* a) {
         if (stopped_) break;
         a->job->stage = Hold::connecting;
         const std::uint64_t generation = generation_;
+        const auto began = context_.loop.now();
         OpenResult open = co_await Connection::open(context_.loop, client_context(), client_target(target));
         a->connecting += open.elapsed;
+        add_connection(a->trail, began, open, target);
         if (!open.dialogue.empty()) a->dialogue = std::move(open.dialogue);
         if (!open.connection) {
             context_.addresses.failed(target.endpoint, context_.loop.now());
@@ -255,8 +261,11 @@ net::Task<Destination::Sent> Destination::transact(Worker* worker, Attempt* a) {
     request.body = a->job->body;
     request.another = [this] { return bucket_.take(context_.loop.now()); };
     for (const std::size_t i : a->undecided) request.recipients.push_back(a->job->recipients[i]);
+    if (a->trail) request.trace = mail::traceparent({a->job->envelope->trace.trace_id, a->trail->span_id});
+    const auto began = context_.loop.now();
     TransactionResult result = co_await worker->connection->send(std::move(request));
     context_.shared->metrics.in_flight.add(-1);
+    add_transaction(a->trail, began, result, worker->connection->target());
     if (result.transactions == 0) bucket_.give_back();
     a->transacted = a->transacted || result.transactions > 0;
     take_results(*a, std::move(result));
@@ -295,6 +304,8 @@ void Destination::finish(Attempt& a) {
     result.bytes = a.bytes;
     if (!a.dialogue.empty())
         result.dialogue = std::make_shared<const std::vector<std::string>>(std::move(a.dialogue));
+    end_trail(a.trail, context_.loop.now(), result.recipients);
+    result.trail = std::move(a.trail);
     result.active = std::move(a.active);
     context_.report(std::move(result));
 }
@@ -328,6 +339,8 @@ SmtpTarget Destination::client_target(const Target& target) const {
     t.tls = route_->tls;
     t.accept_invalid_certs = route_->accept_invalid_certs;
     t.implicit_tls = route_->smarthost && route_->hop.port == 465;
+    t.own_node = target.endpoint.unix_path.empty() &&
+                 policy::contains(context_.settings->config.trace_peers, target.endpoint.ip);
     t.lmtp = route_->protocol == policy::Protocol::lmtp;
     if (!route_->user.empty()) t.credentials = smtp::Credentials{route_->user, route_->password};
     return t;

@@ -12,6 +12,7 @@
 #include "base/ulid.hpp"
 #include "delivery/one_or_many.hpp"
 #include "delivery/operator.hpp"
+#include "delivery/trail.hpp"
 #include "mail/envelope.hpp"
 #include "proto/smtp/client_types.hpp"
 #include "spool/body.hpp"
@@ -74,6 +75,7 @@ struct JobResult {
     base::Duration transmitting{};
     std::uint64_t bytes = 0;
     std::shared_ptr<const std::vector<std::string>> dialogue;  // the last lines, redacted; null: there was none
+    TrailPtr trail;                                            // null: not traced
     std::shared_ptr<void> active;                              // counts until the owner has taken over
 };
 

@@ -158,6 +158,8 @@ void Owner::settle(Message& m, JobResult result) {
         report.transmitting = result.transmitting;
         report.bytes = result.bytes;
         report.dialogue = result.dialogue;
+        report.trail = result.trail;
+        report.tells_trail = i == 0;
         revision->reports.push_back(std::move(report));
         revision->change.recipients.push_back({index, std::move(state)});
     }

@@ -44,6 +44,11 @@ mail::Event describe(const base::Ulid& id, const mail::Envelope* envelope, std::
         event.recipient = envelope->recipients.at(report.index).address.to_string();
         event.header_message_id = envelope->header_message_id;
         event.size = envelope->body_size;
+        event.trace = envelope->trace;
+        if (report.trail) {
+            event.parent_span = event.trace.span_id;
+            event.trace.span_id = report.trail->span_id;
+        }
     }
     const mail::Outcome& outcome = report.state.last;
     event.remote_host = outcome.remote_host;
@@ -99,8 +104,10 @@ void report_recipient(Shared& shared, const base::Ulid& id, const mail::Envelope
         shared.metrics.attempt_seconds.observe(seconds(event.elapsed));
         event.kind = EventKind::attempt;
         if (report.dialogue && report.state.status != RecipientStatus::delivered) event.dialogue = *report.dialogue;
+        if (report.trail && report.tells_trail) event.steps = report.trail->steps;
         shared.deps.events.record(event);
         event.dialogue.clear();
+        event.steps.clear();
     }
     const auto [kind, counter] = classify(shared.metrics, report.state.status);
     event.kind = kind;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "delivery/shared.hpp"
+#include "delivery/trail.hpp"
 #include "mail/envelope.hpp"
 #include "mail/outcome.hpp"
 
@@ -22,6 +23,8 @@ struct RecipientReport {
     base::Duration transmitting{};
     std::uint64_t bytes = 0;
     std::shared_ptr<const std::vector<std::string>> dialogue;
+    TrailPtr trail;
+    bool tells_trail = false;  // of the attempt's recipients one does
 };
 
 // `envelope` may be null when it could not be read: then addresses are missing.

@@ -56,6 +56,7 @@ net::Task<OpenResult> Connection::open(net::Loop& loop, SmtpClientContext contex
     }
     OpenResult result;
     result.elapsed = loop.now() - started;
+    result.connecting = connection->connected_.value_or(loop.now()) - started;
     if (connection->session_) result.dialogue = connection->session_->dialogue().lines();
     if (up) {
         connection->idle_since_ = loop.now();
@@ -77,6 +78,7 @@ net::Task<bool> Connection::establish() {
         co_return false;
     }
     stream_ = std::move(*connected);
+    connected_ = loop_.now();
 
     smtp::ClientOptions options;
     options.hostname = context_.hostname;
@@ -117,6 +119,7 @@ net::Task<TransactionResult> Connection::send(SendRequest request) {
         for (const auto index : group) message.recipients.push_back(request.recipients[index]);
         message.size = source.size();
         message.utf8_header = utf8_header;
+        if (target_.own_node) message.trace = request.trace;
         source.rewind();
         session_->begin(std::move(message));
         ++result.transactions;

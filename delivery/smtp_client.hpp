@@ -62,6 +62,7 @@ struct SmtpTarget {
     bool accept_invalid_certs = false;  // under `verify` only; every use records a security event
     bool implicit_tls = false;          // TLS before the greeting (port 465 of a smarthost)
     bool lmtp = false;
+    bool own_node = false;  // may be told a message's trace
     std::optional<smtp::Credentials> credentials;
 };
 
@@ -71,6 +72,7 @@ struct SendRequest {
     std::shared_ptr<const spool::Body> body;
     // Asked before each transaction after the first: false leaves those without one for another time. Empty: yes.
     std::function<bool()> another;
+    std::string trace;  // a traceparent for one of our own nodes; empty: none
 };
 
 struct TransactionResult {
@@ -88,6 +90,7 @@ struct OpenResult {
     std::unique_ptr<Connection> connection;  // null: it failed
     mail::Outcome failure;                   // then: why. FailureScope::session
     base::Duration elapsed{};
+    base::Duration connecting{};  // of it, until the connection stood
     std::vector<std::string> dialogue;
 };
 
@@ -145,6 +148,7 @@ private:
     std::unique_ptr<net::Stream> stream_;
     std::unique_ptr<smtp::ClientSession> session_;
     mail::Outcome failure_;
+    std::optional<base::SteadyTime> connected_;
     std::string tls_;
     std::vector<char> buffer_;  // for replies
     std::uint32_t messages_ = 0;

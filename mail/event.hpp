@@ -40,8 +40,8 @@ std::string_view name(EventKind kind);
 
 // A part of what an event tells about and the time it took: a span of a trace.
 struct Step {
-    std::string_view name;  // a literal: "dns_lookup"
-    base::SteadyTime began{};
+    std::string_view name;      // a literal: "dns_lookup"
+    std::int64_t began_ns = 0;  // since 1970
     base::Duration took{};
     std::string error;  // empty: it went well
     std::vector<std::pair<std::string, std::string>> attributes;
@@ -50,7 +50,6 @@ struct Step {
 struct Event {
     EventKind kind{};
     base::WallTime at{};
-    base::SteadyTime steady{};  // the same moment, where there are steps
     std::optional<base::Ulid> message_id;
     std::string session;  // short id of the SMTP session, in or out
     std::string client_ip;
@@ -75,7 +74,18 @@ struct Event {
     std::vector<std::string> dialogue;    // of an attempt that failed: the last lines, redacted
     TraceContext trace;                   // empty: the message is not traced
     std::string parent_span;              // of the span that `trace` names; empty: it is the first
-    std::vector<Step> steps;              // of a traced message
+    std::vector<Step> steps;              // of a traced message: first the whole of it, then its parts
+};
+
+// Makes steps on the scale of the wall clock out of a steady clock's times.
+struct StepClock {
+    base::WallTime wall{};
+    base::SteadyTime steady{};  // at the same moment
+
+    Step step(std::string_view name, base::SteadyTime began, base::SteadyTime ended, std::string error = {}) const {
+        return {
+            name, base::to_ms(wall) * 1'000'000 + (began - steady).count(), ended - began, std::move(error), {}};
+    }
 };
 
 // Hot path: record() must not block nor throw; implementations hand on to other threads what may.

@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "net/address.hpp"
 #include "net/tls.hpp"
+#include "observe/sampler.hpp"
 #include "policy/networks.hpp"
 #include "proto/smtp/text_decoder.hpp"
 
@@ -59,6 +61,8 @@ struct Config {
     std::string postmaster;  // who gets mail to "<postmaster>" without a domain; empty: it is refused
     std::vector<ListenerConfig> listeners;
     std::shared_ptr<const net::TlsServerContext> tls;  // null: no listener has TLS
+    std::optional<observe::Sampler> sampler;           // nothing: no message is traced
+    policy::Networks trace_peers;                      // our own nodes: their traces go on here
 };
 
 }  // namespace posthorn::mta

@@ -18,6 +18,7 @@ smtp::ServerOptions options_for(const Settings& settings, const net::Endpoint& p
     auto options = settings.options;
     options.proxy_header =
         peer.unix_path.empty() && policy::contains(settings.listener.smtp.proxy_networks, peer.ip);
+    options.trace = settings.sampler && peer.unix_path.empty() && policy::contains(settings.trace_peers, peer.ip);
     return options;
 }
 
@@ -35,7 +36,8 @@ Session::Session(Worker& worker, std::shared_ptr<const Settings> settings, std::
       machine_(options_for(*settings_, stream_->peer()),
                peer_of(stream_->peer(), !settings_->listener.address.unix_path.empty())),
       id_(fmt::format("{:010x}", worker.random->next() >> 24)),
-      began_(worker.loop.now()) {}
+      began_(worker.loop.now()),
+      step_clock_{worker.loop.clock().wall(), began_} {}
 
 void Session::start(Worker& worker, std::shared_ptr<const Settings> settings, std::unique_ptr<net::Stream> stream) {
     std::shared_ptr<Session> session(new Session(worker, std::move(settings), std::move(stream)));
@@ -73,6 +75,8 @@ net::Task<> Session::run(std::shared_ptr<Session> self) {
             case Kind::check: machine.on_verdict(self->judge(action.subject)); break;
             case Kind::open_body: machine.on_verdict(self->open_body()); break;
             case Kind::body:
+                if (!self->header_ended_ && machine.transaction().header.over())
+                    self->header_ended_ = self->worker_.loop.now();
                 if (self->intake_->append(action.bytes)) co_await self->flush();
                 machine.on_verdict(self->intake_->error() ? self->refused(*self->intake_->error(), "DATA")
                                                           : smtp::Verdict::yes());

@@ -65,6 +65,7 @@ private:
     mail::Event event(mail::EventKind kind) const;
     void report_notices();
     void record_accepted(const mail::Envelope& envelope, base::SteadyTime began);
+    void add_steps(mail::Event& event, base::SteadyTime commit_began, base::SteadyTime now) const;
 
     Worker& worker_;
     std::shared_ptr<const Settings> settings_;
@@ -72,8 +73,12 @@ private:
     smtp::ServerSession machine_;
     std::string id_;
     base::SteadyTime began_;
-    base::SteadyTime mail_began_;  // the MAIL of the message at hand
-    base::SteadyTime deadline_;    // of the wait at hand
+    mail::StepClock step_clock_;
+    base::SteadyTime mail_began_;  // the MAIL of the message at hand,
+    base::SteadyTime body_began_;  // its DATA or first BDAT
+    std::optional<base::SteadyTime> header_ended_;
+    std::string parent_span_;    // of the message at hand, at the node it came from
+    base::SteadyTime deadline_;  // of the wait at hand
     net::TimerId timer_ = 0;
     base::SteadyTime timer_at_;
     Doing doing_ = Doing::nothing;

@@ -26,6 +26,8 @@ std::shared_ptr<const Settings> make_settings(const Config& config, const Listen
         .relay = policy::RelayPolicy(limits.relay_domains),
         .postmaster = mail::parse_address(config.postmaster),
         .tls = config.tls,
+        .sampler = config.sampler,
+        .trace_peers = config.trace_peers,
     });
 }
 

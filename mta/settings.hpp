@@ -20,6 +20,8 @@ struct Settings {
     policy::RelayPolicy relay;
     std::optional<mail::Address> postmaster;
     std::shared_ptr<const net::TlsServerContext> tls;
+    std::optional<observe::Sampler> sampler;
+    policy::Networks trace_peers;
 };
 
 // `bound`: where the listener really listens.

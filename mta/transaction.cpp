@@ -80,6 +80,8 @@ smtp::Verdict Session::judge_recipient() {
 }
 
 smtp::Verdict Session::open_body() {
+    body_began_ = worker_.loop.now();
+    header_ended_.reset();
     if (intake_) return smtp::Verdict::yes();  // since MAIL
     auto intake = worker_.shared.queue->begin(worker_.loop, machine_.transaction().mail.size);
     if (!intake) return refused(intake.error(), "DATA");
@@ -128,6 +130,12 @@ mail::Envelope Session::make_envelope() {
     envelope.body_size = transaction.size;
     envelope.header_message_id = transaction.header.message_id();
     envelope.metadata = settings_->listener.context;
+    if (settings_->sampler) {
+        // Only our own nodes are offered to say it.
+        const auto parent = mail::parse_traceparent(transaction.mail.trace);
+        parent_span_ = parent ? parent->context.span_id : std::string{};
+        if (auto trace = settings_->sampler->begin(*worker_.random, parent)) envelope.trace = *std::move(trace);
+    }
     // Return-Path is for the last hop to add (RFC 5321 §4.4); we take none away and alter nothing of the body.
     envelope.trace_headers = mail::received_field(envelope, settings_->hostname);
     return envelope;
@@ -192,7 +200,19 @@ void Session::record_accepted(const mail::Envelope& envelope, base::SteadyTime b
     out.elapsed = now - began;
     out.delays[0] = now - mail_began_;
     for (const auto& [key, value] : envelope.metadata) out.extra.emplace_back(key, value);
+    out.trace = envelope.trace;
+    if (!out.trace.trace_id.empty()) add_steps(out, began, now);
     worker_.shared.events.record(out);
+}
+
+// The first message's trace has the session from its beginning, a later one's from its MAIL.
+void Session::add_steps(mail::Event& event, base::SteadyTime commit_began, base::SteadyTime now) const {
+    event.parent_span = parent_span_;
+    const auto header_ended = header_ended_.value_or(commit_began);
+    event.steps.push_back(step_clock_.step("smtp_session", machine_.accepted() <= 1 ? began_ : mail_began_, now));
+    event.steps.push_back(step_clock_.step("receive_headers", body_began_, header_ended));
+    event.steps.push_back(step_clock_.step("validate_message", header_ended, commit_began));
+    event.steps.push_back(step_clock_.step("spool_message", commit_began, now));
 }
 
 }  // namespace posthorn::mta

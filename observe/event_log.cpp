@@ -69,7 +69,7 @@ std::string next_try_of(const Event& event) {
 constexpr std::array<std::string_view, 4> kDelayKeys = {"delay_before_queue_ms", "delay_queue_ms",
                                                         "delay_connect_ms", "delay_transmit_ms"};
 constexpr std::size_t kMaxExtra = 12;
-constexpr std::size_t kMaxFields = 22 + kMaxExtra;
+constexpr std::size_t kMaxFields = 26 + kMaxExtra;
 
 // The fields of one line on the stack: a hot path.
 class Fields {
@@ -126,6 +126,8 @@ void EventLog::record(const Event& event) {
     for (std::size_t i = 0; i < kDelayKeys.size(); ++i) {
         if (event.delays[i] != base::Duration::zero()) fields.add({kDelayKeys[i], milliseconds(event.delays[i])});
     }
+    fields.text("trace_id", event.trace.trace_id);
+    fields.text("span_id", event.trace.span_id);
     for (std::size_t i = 0; i < event.extra.size() && i < kMaxExtra; ++i)
         fields.add({event.extra[i].first, event.extra[i].second});
     fields.write(to);

@@ -15,6 +15,7 @@
 #include "server/config/load.hpp"
 #include "server/parts.hpp"
 #include "server/signals.hpp"
+#include "server/telemetry.hpp"
 
 namespace posthorn::server {
 namespace {
@@ -26,6 +27,7 @@ constexpr std::size_t kDiskQueue = 10'000;
 constexpr std::size_t kProbeQueue = 4;
 constexpr std::size_t kReaderQueue = 64;  // more than there are control connections
 constexpr auto kTick = 50ms;              // how often the main thread looks while it drains
+constexpr auto kTelling = 2s;             // at the end, for spans and metrics
 constexpr auto kCommitGrace = 10s;        // after the grace: for commits under way and outcomes to become durable
 
 void configure_log(const LogSection& section) {
@@ -63,18 +65,20 @@ bool applies_live(const std::string& path) {
 }  // namespace
 
 Daemon::Parts::Parts(const Config& config)
-    : metrics(config.metrics.max_domain_cardinality),
+    : metrics(config.metrics.max_domain_cardinality, config.metrics.high_priority_domains),
       event_metrics(metrics),
       events({&event_log, &event_metrics}),
       random(base::system_random()) {}
 
 // Coroutines that still wait on a loop are destroyed with it: what they may use must still be there.
 Daemon::Parts::~Parts() {
+    if (exporter) exporter->finish(0s);
     if (admin) admin->stop();
     control.reset();
     health.reset();
     control_listener.reset();
     health_listener.reset();
+    admin_resolver.reset();
     admin.reset();
     if (loops) loops->stop();
     delivery.reset();
@@ -114,7 +118,9 @@ base::Result<void> Daemon::bind() {
     p.loops = net::make_loops(config_.server.threads);
     p.admin = net::make_loops(1);
     p.receiver = std::make_unique<mta::Receiver>(*p.loops, p.events, p.metrics);
-    if (auto bound = p.receiver->bind(receiver_config(config_, p.tls)); !bound) return bound;
+    auto sampler = trace_sampler(config_);
+    if (!sampler) return std::unexpected(sampler.error());
+    if (auto bound = p.receiver->bind(receiver_config(config_, p.tls, *sampler)); !bound) return bound;
     auto control = net::bind_listener({.unix_path = config_.control.socket},
                                       {.unix_mode = config_.control.mode, .unix_group = config_.control.group});
     if (!control) return std::unexpected(control.error());
@@ -143,6 +149,7 @@ base::Result<void> Daemon::open() {
     p.history = std::make_unique<observe::History>(config_.history, *p.history_disk, p.clock, p.metrics);
     p.events.add(*p.history);
     p.connector = net::make_connector();
+    if (auto opened = open_exporter(); !opened) return opened;
     auto resolver = net::make_resolver(*p.loops, config_.dns);
     if (!resolver) return std::unexpected(resolver.error());
     p.resolver = *std::move(resolver);
@@ -161,6 +168,25 @@ base::Result<void> Daemon::open() {
     p.delivery = std::make_unique<delivery::Service>(
         delivery::Deps{*p.loops, *p.queue, *p.resolver, *p.connector, *p.disk, p.events, p.metrics, *p.random},
         delivery_config(config_, p.tls, p.receiver->endpoints()));
+    return {};
+}
+
+base::Result<void> Daemon::open_exporter() {
+    auto& p = *parts_;
+    auto config = otlp_config(config_);
+    if (!config) return std::unexpected(config.error());
+    if (!config->traces && !config->metrics) return {};
+    auto resolver = net::make_resolver(*p.admin, config_.dns);
+    if (!resolver) return std::unexpected(resolver.error());
+    p.admin_resolver = *std::move(resolver);
+    const bool traces = config->traces.has_value();
+    p.exporter = std::make_unique<observe::OtlpExporter>(
+        p.admin->at(0), net::HttpClient(*p.connector, *p.admin_resolver, p.tls.verifying), p.metrics,
+        *std::move(config));
+    if (traces) {
+        p.span_maker = std::make_unique<observe::SpanMaker>(p.exporter->spans());
+        p.events.add(*p.span_maker);
+    }
     return {};
 }
 
@@ -193,6 +219,7 @@ base::Result<void> Daemon::serve() {
     p.receiver->start(*p.queue);
     p.control->start();
     if (p.health) p.health->start();
+    if (p.exporter) p.exporter->start();
 
     for (const auto& one : bound) log_listening(one);
     const auto file = config_.server.runtime_dir + "/listeners.json";
@@ -222,7 +249,10 @@ void Daemon::reload() {
     if (!fresh) return refuse(fresh.error().text);
     auto tls = make_tls(*fresh, std::nullopt);
     if (!tls) return refuse(tls.error().log_text);
-    if (auto done = p.receiver->reload(receiver_config(*fresh, *tls)); !done) return refuse(done.error().log_text);
+    const auto sampler = trace_sampler(*fresh);
+    if (!sampler) return refuse(sampler.error().log_text);
+    if (auto done = p.receiver->reload(receiver_config(*fresh, *tls, *sampler)); !done)
+        return refuse(done.error().log_text);
 
     p.delivery->reload(delivery_config(*fresh, *tls, p.receiver->endpoints()));
     if (p.health) p.health->set_max_queue_size(fresh->health.max_queue_size);
@@ -269,6 +299,7 @@ void Daemon::drain() {
         }
     }
     p.queue->stop();
+    if (p.exporter) p.exporter->finish(kTelling);
     base::log::notice("server.stopped");
     parts_.reset();
     base::log::flush();

@@ -31,6 +31,7 @@ private:
     base::Result<void> bind();   // folders, PID file, TLS, listeners; then privileges are gone
     base::Result<void> open();   // spool, resolver, delivery
     base::Result<void> serve();  // everything runs
+    base::Result<void> open_exporter();
     std::vector<Bound> listeners() const;
     void reload();
     void drain();

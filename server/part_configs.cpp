@@ -4,12 +4,14 @@
 
 namespace posthorn::server {
 
-mta::Config receiver_config(const Config& config, const TlsContexts& tls) {
+mta::Config receiver_config(const Config& config, const TlsContexts& tls, std::optional<observe::Sampler> sampler) {
     mta::Config out;
     out.hostname = config.server.hostname;
     out.postmaster = config.delivery.dsn.postmaster;
     for (const auto& section : config.listeners) out.listeners.push_back(section.listener);
     out.tls = tls.server;
+    out.sampler = std::move(sampler);
+    out.trace_peers = config.traces.peers;
     return out;
 }
 
@@ -18,6 +20,7 @@ delivery::Config delivery_config(const Config& config, const TlsContexts& tls, s
     out.own_names = {config.server.hostname};
     out.own_endpoints = std::move(bound);
     out.own_addresses = net::own_addresses();
+    out.trace_peers = config.traces.peers;
     out.tls_unverified = tls.unverified;
     out.tls_verifying = tls.verifying;
     return out;

@@ -22,6 +22,7 @@
 #include "observe/event_log.hpp"
 #include "observe/event_metrics.hpp"
 #include "observe/history.hpp"
+#include "observe/otlp_exporter.hpp"
 #include "server/daemon.hpp"
 #include "server/folders.hpp"
 #include "server/pid_file.hpp"
@@ -38,7 +39,7 @@ struct TlsContexts {
 };
 
 base::Result<TlsContexts> make_tls(const Config& config, const std::optional<Identity>& owner);
-mta::Config receiver_config(const Config& config, const TlsContexts& tls);
+mta::Config receiver_config(const Config& config, const TlsContexts& tls, std::optional<observe::Sampler> sampler);
 // `bound`: where the receiver really listens.
 delivery::Config delivery_config(const Config& config, const TlsContexts& tls, std::vector<net::Endpoint> bound);
 
@@ -51,7 +52,10 @@ struct Daemon::Parts {
     observe::EventLog event_log;
     observe::EventMetrics event_metrics;
     std::unique_ptr<base::Disk> history_disk;
-    std::unique_ptr<observe::History> history;  // null until privileges are dropped: its files are to be ours
+    std::unique_ptr<observe::History> history;      // null until privileges are dropped: its files are to be ours
+    std::unique_ptr<net::Resolver> admin_resolver;  // for the exporter's loop; null without one
+    std::unique_ptr<observe::OtlpExporter> exporter;
+    std::unique_ptr<observe::SpanMaker> span_maker;
     observe::EventFan events;
     std::unique_ptr<base::Random> random;
 

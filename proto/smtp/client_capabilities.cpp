@@ -59,6 +59,7 @@ constexpr Keyword kKeywords[] = {
     {"SMTPUTF8", &Capabilities::smtputf8},
     {"DSN", &Capabilities::dsn},
     {"SIZE", &Capabilities::size},
+    {"XTRACE", &Capabilities::trace},
 };
 
 }  // namespace

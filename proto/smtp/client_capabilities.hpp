@@ -19,6 +19,7 @@ struct Capabilities {
     bool smtputf8 = false;        // RFC 6531
     bool dsn = false;             // RFC 3461
     bool size = false;            // RFC 1870
+    bool trace = false;           // XTRACE, of our own nodes
     std::uint64_t max_size = 0;   // 0: no fixed limit
     bool auth_plain = false;      // RFC 4954
     bool auth_login = false;

@@ -96,6 +96,7 @@ std::string mail_command(const ClientMessage& message, const Capabilities& serve
     if (envelope.body == BodyType::binary_mime) line += " BODY=BINARYMIME";
     if (envelope.body == BodyType::eight_bit_mime && server.eight_bit_mime) line += " BODY=8BITMIME";
     if (server.smtputf8 && international(message)) line += " SMTPUTF8";
+    if (server.trace && !message.trace.empty()) line += " XTRACE=" + message.trace;
     if (!server.dsn) return line;
     if (envelope.ret == mail::DsnReturn::full) line += " RET=FULL";
     if (envelope.ret == mail::DsnReturn::headers) line += " RET=HDRS";

@@ -17,6 +17,7 @@ struct ClientMessage {
     std::vector<std::uint32_t> recipients;     // indices into envelope->recipients
     std::uint64_t size = 0;                    // octets to be sent: trace headers and body
     bool utf8_header = false;                  // the header holds more than ASCII (RFC 6532)
+    std::string trace;                         // a traceparent for one of our own nodes; empty: none
 };
 
 // Why this message cannot go to this server at all (RFC 1870 §6.1, 3030 §3, 6152 §3, 6531 §3.2): permanent, nothing

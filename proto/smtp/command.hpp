@@ -67,6 +67,7 @@ struct MailArgument {
     bool smtputf8 = false;  // RFC 6531 §3.4
     mail::DsnReturn ret = mail::DsnReturn::unspecified;
     std::string envid;  // xtext as received
+    std::string trace;  // XTRACE, between our own nodes: a W3C traceparent as received
 };
 Parsed<MailArgument> parse_mail(std::string_view argument);  // "FROM:<...> ..."
 

@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kMaxEnvid = 100;  // RFC 3461 §4.4, octets
 constexpr std::size_t kMaxOrcpt = 500;  // RFC 3461 §4.2, octets
 
+constexpr std::size_t kMaxTrace = 100;  // octets; a traceparent has 55
+
 constexpr Fault kBadParameter{501, "5.5.4", "Malformed parameter"};
 constexpr Fault kUnknownParameter{555, "5.5.4", "Unsupported parameter"};
 constexpr Fault kRepeated{501, "5.5.4", "Parameter given twice"};
@@ -100,7 +102,14 @@ Outcome each_parameter(std::string_view rest, Take take) {
     return {};
 }
 
-enum MailSeen : unsigned { seen_size = 1, seen_body = 2, seen_utf8 = 4, seen_ret = 8, seen_envid = 16 };
+enum MailSeen : unsigned {
+    seen_size = 1,
+    seen_body = 2,
+    seen_utf8 = 4,
+    seen_ret = 8,
+    seen_envid = 16,
+    seen_trace = 32
+};
 
 Outcome once(unsigned& seen, unsigned bit) {
     if (seen & bit) return std::unexpected(kRepeated);
@@ -168,6 +177,10 @@ Outcome take_mail_parameter(MailArgument& out, unsigned& seen, const Parameter& 
         if (!p.has_value || p.value.size() > kMaxEnvid || !mail::xtext_decode(p.value))
             return std::unexpected(kBadParameter);
         out.envid = p.value;
+    } else if (base::iequals(p.keyword, "XTRACE")) {
+        bit = seen_trace;
+        if (p.value.empty() || p.value.size() > kMaxTrace) return std::unexpected(kBadParameter);
+        out.trace = p.value;
     } else {
         return std::unexpected(kUnknownParameter);
     }

@@ -83,6 +83,7 @@ void ServerSession::offer() {
     if (options_.max_messages != 0) (text += " MAILMAX=") += std::to_string(options_.max_messages);
     (text += " RCPTMAX=") += std::to_string(options_.max_recipients);
     if (peer_.may_xclient) (text += '\n') += kXclientOffer;
+    if (options_.trace) text += "\nXTRACE";
     text += "\nHELP";
     say(250, "", text);
 }
@@ -99,6 +100,7 @@ std::optional<ServerAction> ServerSession::mail(std::string_view argument) {
     }
     auto parsed = parse_mail(argument);
     if (!parsed) return no(parsed.error().code, parsed.error().status, parsed.error().text);
+    if (!parsed->trace.empty() && !options_.trace) return no(555, "5.5.4", "Unsupported parameter");
     // RFC 1870 §6.1
     if (options_.max_message_size != 0 && parsed->size > options_.max_message_size) {
         return no(552, "5.3.4", "Message is larger than " + std::to_string(options_.max_message_size) + " octets");

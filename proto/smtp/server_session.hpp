@@ -45,6 +45,7 @@ struct ServerOptions {
     bool starttls = false;                         // can be offered
     bool implicit_tls = false;                     // TLS before the greeting
     bool proxy_header = false;                     // a PROXY header before everything
+    bool trace = false;                            // XTRACE is offered: the client is one of our own nodes
     std::uint64_t max_message_size = 50ULL << 20;  // octets; 0: none
     std::uint32_t max_recipients = 1000;           // a message
     std::uint32_t max_messages = 0;                // a session; 0: none (RFC 9422 MAILMAX)

@@ -18,6 +18,7 @@
 #include "net/address.hpp"
 #include "net/dns.hpp"
 #include "observe/history.hpp"
+#include "policy/networks.hpp"
 #include "spool/config.hpp"
 
 namespace posthorn::server {
@@ -55,8 +56,21 @@ struct LogSection {
     bool operator==(const LogSection&) const = default;
 };
 
+struct OtlpSection {
+    std::string endpoint;
+    std::string api_key;
+    base::Duration interval = std::chrono::seconds(60);
+};
+
 struct MetricsSection {
     std::uint32_t max_domain_cardinality = 1000;
+    std::vector<std::string> high_priority_domains;
+    OtlpSection otlp;
+};
+
+struct TracesSection {
+    std::string endpoint;
+    policy::Networks peers;
 };
 
 struct Config {
@@ -72,6 +86,7 @@ struct Config {
     health::Config health;
     LogSection log;
     MetricsSection metrics;
+    TracesSection traces;
 
     std::string path;  // of the file; empty: embedded defaults
 };

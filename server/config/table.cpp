@@ -5,6 +5,7 @@
 #include "mail/address.hpp"
 #include "mta/config_table.hpp"
 #include "net/config_codecs.hpp"
+#include "net/http_client.hpp"
 #include "server/config/config.hpp"
 
 namespace posthorn::server {
@@ -118,11 +119,42 @@ Table<LogSection> log_table() {
              "Form of a line; auto: text on a terminal, JSON elsewhere.");
 }
 
+Codec<std::string> collector() {
+    return parsed<std::string>(
+        "an http:// or https:// URL",
+        [](std::string_view given) -> std::expected<std::string, std::string> {
+            if (!given.empty() && !net::HttpUrl::parse(given)) return std::unexpected("it is no such URL");
+            return std::string(given);
+        },
+        [](const std::string& url) { return url; });
+}
+
+Table<OtlpSection> otlp_table() {
+    return Table<OtlpSection>("The same figures pushed to a collector.")
+        .key("endpoint", &OtlpSection::endpoint, collector(),
+             "Its base URL (OTLP/HTTP; /v1/metrics is appended); empty: none.")
+        .key("api_key", &OtlpSection::api_key, secret_text(), "Sent as a bearer token; empty: none.")
+        .key("interval", &OtlpSection::interval, duration({1s, 1h}), "Between two pushes.");
+}
+
 Table<MetricsSection> metrics_table() {
     return Table<MetricsSection>("Figures (at /metrics of the health listener).")
         .key("max_domain_cardinality", &MetricsSection::max_domain_cardinality,
              integer<std::uint32_t>({1, 1'000'000}),
-             "Series kept apart per metric; what comes beyond counts as \"other\".");
+             "Domains kept apart per metric; what comes beyond counts as \"other\".")
+        .key("high_priority_domains", &MetricsSection::high_priority_domains, list(text()),
+             "Domains that are always kept apart.")
+        .section("otlp", &MetricsSection::otlp, otlp_table());
+}
+
+Table<TracesSection> traces_table() {
+    return Table<TracesSection>(
+               "Traces of messages. OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG are obeyed.")
+        .key("endpoint", &TracesSection::endpoint, collector(),
+             "A collector's base URL (OTLP/HTTP; /v1/traces is appended); empty: OTEL_EXPORTER_OTLP_ENDPOINT, or "
+             "none.")
+        .key("peers", &TracesSection::peers, list(net::network_codec()),
+             "Our own nodes: are told a message's trace, and believed.");
 }
 
 // Two listeners on one address: the second bind would fail with a less helpful message.
@@ -166,6 +198,7 @@ Table<Config> config_table() {
         .section("health", &Config::health, health::config_table())
         .section("log", &Config::log, log_table())
         .section("metrics", &Config::metrics, metrics_table())
+        .section("traces", &Config::traces, traces_table())
         .check(check_listeners);
 }
 
