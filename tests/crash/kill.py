@@ -163,7 +163,7 @@ class Trial:
     def settle(self, limit):
         """Until the queue is empty. One that does not become so is a failure of its own."""
         daemon = self.daemon
-        until(lambda: not daemon.queue(), limit, "an empty queue", step=0.3)
+        until(lambda: _queued(daemon) == 0, limit, "an empty queue", step=0.3)
         try:
             until(lambda: not _behind(daemon), 30, step=0.2)
         except TimedOut:
@@ -314,6 +314,10 @@ def delivered_again(log: Path):
                 record = json.loads(line)
                 seen[record["message_id"], record["recipient"]] += 1
     return [key for key, count in seen.items() if count > 1]
+
+
+def _queued(daemon):
+    return daemon.mailctl("system", "status", json_output=True)["queue_size"]
 
 
 def _behind(daemon):

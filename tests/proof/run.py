@@ -107,7 +107,7 @@ def figures_of(text):
     sums = collections.OrderedDict()
     for line in re.findall(r"^figures (\{.*\})$", text, re.M):
         for key, value in json.loads(line).items():
-            if key in sums and isinstance(value, (int, float)) and key not in ("operations", "seed"):
+            if key in sums and isinstance(value, (int, float)) and key not in ("operations", "seed", "seconds"):
                 sums[key] += value
             else:
                 sums[key] = value
