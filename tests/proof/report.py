@@ -51,15 +51,20 @@ def listed(figures):
 class Results:
     def __init__(self, path: Path, root: Path):
         self.path, self.root = path, root
+        self.load()
+
+    def load(self):
         try:
-            self.data = json.loads(path.read_text())
+            self.data = json.loads(self.path.read_text())
         except (OSError, ValueError):
             self.data = {"proofs": {}}
 
     def add(self, result):
+        self.load()  # another run may have added to it
         result["date"] = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-        self.data["proofs"][result["name"]] = result
         self.data.update(date=result["date"], machine=machine(), versions=versions(self.root))
+        result["version"] = self.data["versions"]["posthorn"]
+        self.data["proofs"][result["name"]] = result
         bench = self.benches()
         if bench:
             self.data["bench"] = bench
@@ -75,10 +80,11 @@ class Results:
         lines = ["# Proof", "", "Made by `./dev proof --write`; each proof is run with `./dev proof NAME`.", "",
                  "| | |", "|---|---|", f"| date | {d.get('date', '')} |"]
         lines += [f"| {key} | {value} |" for part in ("machine", "versions") for key, value in d.get(part, {}).items()]
-        lines += ["", "| proof | what it shows | result | s | figures |", "|---|---|---|---:|---|"]
+        lines += ["", "| proof | what it shows | result | at | version | s | figures |",
+                  "|---|---|---|---|---|---:|---|"]
         for one in d["proofs"].values():
-            lines.append(f"| {one['name']} | {one['claim']} | {one['result']} | {one.get('seconds', '')} "
-                         f"| {listed(one.get('figures', {})) or one.get('note') or self.tests(one)} |")
+            lines.append(f"| {one['name']} | {one['claim']} | {one['result']} | {one['date'][11:16]} | {one['version']} "
+                         f"| {one.get('seconds', '')} | {listed(one.get('figures', {})) or one.get('note') or self.tests(one)} |")
         lines += ["", *MEANING]
         for name, figures in d.get("bench", {}).items():
             lines += ["", f"## {name.capitalize()}", "", f"From `./dev bench {name}`.", "", *table(figures)]
