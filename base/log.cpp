@@ -1,10 +1,15 @@
 #include "base/log.hpp"
 
+#include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <climits>
 #include <cmath>
 #include <condition_variable>
 #include <ctime>
@@ -16,6 +21,9 @@
 namespace posthorn::base::log {
 namespace {
 
+constexpr auto kPatience = std::chrono::seconds(2);     // at the end, with a reader that does not read
+constexpr auto kLook = std::chrono::milliseconds(100);  // between two looks at such a reader
+
 // Enough for some 100,000 lines; beyond it stderr's reader is stuck, and the server must not be.
 constexpr std::size_t kQueueBytes = 16U << 20U;
 
@@ -23,7 +31,7 @@ constexpr std::string_view kNames[] = {"debug", "info", "notice", "warning", "er
 
 void append_time(std::string& out) {
     using namespace std::chrono;
-    const auto now = floor<milliseconds>(system_clock::now());
+    const auto now = floor<microseconds>(system_clock::now());
     const auto seconds = floor<std::chrono::seconds>(now);
     const std::time_t t = system_clock::to_time_t(seconds);
     std::tm tm{};
@@ -31,9 +39,9 @@ void append_time(std::string& out) {
     char text[40];
     const auto size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
     out.append(text, size);
-    const auto ms = static_cast<int>((now - seconds).count());
-    const char fraction[] = {'.', static_cast<char>('0' + ms / 100), static_cast<char>('0' + ms / 10 % 10),
-                             static_cast<char>('0' + ms % 10), 'Z'};
+    auto us = static_cast<int>((now - seconds).count());
+    char fraction[] = {'.', '0', '0', '0', '0', '0', '0', 'Z'};
+    for (int digit = 6; digit > 0; --digit, us /= 10) fraction[digit] = static_cast<char>('0' + us % 10);
     out.append(fraction, sizeof fraction);
 }
 
@@ -76,19 +84,36 @@ struct TextValue {
     void operator()(std::uint64_t v) const { append_number(out, v); }
 };
 
-std::string render(Format format, Level level, std::string_view event, const Field* fields, std::size_t count) {
+std::string_view component_of(std::string_view event) { return event.substr(0, event.find('.')); }
+
+// From the root of the sources on: the compiler was started in a folder beside or below it.
+std::string_view source_file(std::string_view path) {
+    while (path.starts_with("../")) path.remove_prefix(3);
+    return path;
+}
+
+std::string_view key_of(const Field& field) { return field.key == "msg" ? "message" : field.key; }
+
+std::string render(Format format, Level level, std::string_view event, const Field* fields, std::size_t count,
+                   const Where& where) {
     std::string line;
     line.reserve(256);
     if (format == Format::json) {
-        line += R"({"time":")";
+        line += R"({"timestamp":")";
         append_time(line);
         line += R"(","level":")";
         line += kNames[static_cast<std::size_t>(level)];
-        line += R"(","event":)";
+        line += R"(","component":)";
+        append_json_string(line, component_of(event));
+        line += R"(,"event":)";
         append_json_string(line, event);
+        line += R"(,"file":)";
+        append_json_string(line, source_file(where.file_name()));
+        line += R"(,"line":)";
+        append_number(line, where.line());
         for (std::size_t i = 0; i < count; ++i) {
             line += ',';
-            append_json_string(line, fields[i].key);
+            append_json_string(line, key_of(fields[i]));
             line += ':';
             std::visit(JsonValue{line}, fields[i].value);
         }
@@ -102,7 +127,7 @@ std::string render(Format format, Level level, std::string_view event, const Fie
     line += event;
     for (std::size_t i = 0; i < count; ++i) {
         line += ' ';
-        line += fields[i].key;
+        line += key_of(fields[i]);
         line += '=';
         std::visit(TextValue{line}, fields[i].value);
     }
@@ -110,15 +135,38 @@ std::string render(Format format, Level level, std::string_view event, const Fie
     return line;
 }
 
-void write_all(std::string_view text) {
+std::uint64_t lines(std::string_view text) {
+    return static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+bool is_file() {
+    struct stat info{};
+    return ::fstat(STDERR_FILENO, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool takes_some(std::chrono::milliseconds limit) {
+    pollfd what{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+    return ::poll(&what, 1, static_cast<int>(limit.count())) > 0;
+}
+
+// Writes until all is written, or stderr fails, or `patient` says it is enough. Gives the lines that were lost. What is
+// no file gets as much at a time as it takes without blocking once it is ready (PIPE_BUF).
+template <class Patient>
+std::uint64_t write_all(std::string_view text, Patient patient) {
+    const bool file = is_file();
     while (!text.empty()) {
-        const ssize_t sent = ::write(STDERR_FILENO, text.data(), text.size());
-        if (sent < 0) {
-            if (errno == EINTR) continue;
-            return;  // nobody to tell
+        if (!file && !takes_some(kLook)) {
+            if (!patient()) break;
+            continue;
         }
-        text.remove_prefix(static_cast<std::size_t>(sent));
+        const auto piece = file ? text : text.substr(0, PIPE_BUF);
+        const ssize_t sent = ::write(STDERR_FILENO, piece.data(), piece.size());
+        if (sent >= 0)
+            text.remove_prefix(static_cast<std::size_t>(sent));
+        else if (errno != EINTR && errno != EAGAIN)
+            break;
     }
+    return lines(text);
 }
 
 class Writer {
@@ -140,11 +188,12 @@ public:
                 return;
             }
             if (stopping_) {  // static destruction: the thread is gone
-                write_all(line);
+                dropped_ += write_all(line, [] { return false; });
                 return;
             }
             if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
-            if (pending_.size() + line.size() > kQueueBytes && level < Level::error) {
+            const auto room = level < Level::error ? kQueueBytes : 2 * kQueueBytes;
+            if (pending_.size() + line.size() > room) {
                 ++dropped_;
                 return;
             }
@@ -157,7 +206,7 @@ public:
     void flush() {
         std::unique_lock lock(mutex_);
         const auto until = put_;
-        written_.wait(lock, [&] { return done_ >= until || !thread_.joinable(); });
+        written_.wait_for(lock, kPatience, [&] { return done_ >= until || !thread_.joinable(); });
     }
 
     std::uint64_t dropped() const {
@@ -175,7 +224,28 @@ public:
         return capture_ != nullptr ? *capture_ : std::string{};
     }
 
-    std::atomic<Level> threshold{Level::info};
+    bool wanted(Level level, std::string_view event) const {
+        if (!apart_) return true;  // the threshold has been asked
+        const std::lock_guard lock(levels_mutex_);
+        const auto own = levels_.components.find(component_of(event));
+        return level >= (own != levels_.components.end() ? own->second : levels_.level);
+    }
+
+    Levels levels() const {
+        const std::lock_guard lock(levels_mutex_);
+        return levels_;
+    }
+
+    void set_levels(Levels levels) {
+        const std::lock_guard lock(levels_mutex_);
+        Level least = levels.level;
+        for (const auto& [component, level] : levels.components) least = std::min(least, level);
+        apart_ = !levels.components.empty();
+        threshold = least;
+        levels_ = std::move(levels);
+    }
+
+    std::atomic<Level> threshold{Level::info};  // of the least of all components
     std::atomic<Format> format{Format::text};
 
 private:
@@ -190,18 +260,31 @@ private:
             const auto upto = put_;
             const auto lost = dropped_;
             lock.unlock();
-            write_all(batch);
-            if (lost != told) {
+            auto lost_now = write_all(batch, [this] { return patient(); });
+            if (lost_now == 0 && lost != told) {
                 const Field field{"lines", lost - told};
-                write_all(render(format, Level::warning, "log.dropped", &field, 1));
-                told = lost;
+                const auto line = render(format, Level::warning, "log.dropped", &field, 1, Where::current());
+                if (write_all(line, [this] { return patient(); }) == 0) told = lost;
             }
             lock.lock();
+            dropped_ += lost_now;
             done_ = upto;
             written_.notify_all();
         }
     }
 
+    // At the end nobody waits for a reader that does not read.
+    bool patient() {
+        const std::lock_guard lock(mutex_);
+        if (!stopping_) return true;
+        const auto now = std::chrono::steady_clock::now();
+        if (given_up_ == std::chrono::steady_clock::time_point{}) given_up_ = now + kPatience;
+        return now < given_up_;
+    }
+
+    mutable std::mutex levels_mutex_;
+    Levels levels_;
+    std::atomic<bool> apart_{false};  // some component has its own
     mutable std::mutex mutex_;
     std::condition_variable wake_;
     std::condition_variable written_;
@@ -211,6 +294,7 @@ private:
     std::uint64_t done_ = 0;
     std::uint64_t dropped_ = 0;
     bool stopping_ = false;
+    std::chrono::steady_clock::time_point given_up_{};
     std::thread thread_;
 };
 
@@ -226,26 +310,49 @@ std::string& capture_text() {
 
 }  // namespace
 
-void write(Level level, std::string_view event, Fields fields) {
-    write(level, event, fields.begin(), fields.size());
+void write(Level level, std::string_view event, Fields fields, Where where) {
+    write(level, event, fields.begin(), fields.size(), where);
 }
 
-void write(Level level, std::string_view event, const Field* fields, std::size_t count) {
-    if (!enabled(level)) return;
-    writer().put(level, render(writer().format, level, event, fields, count));
+void write(Level level, std::string_view event, const Field* fields, std::size_t count, Where where) {
+    if (!enabled(level) || !writer().wanted(level, event)) return;
+    writer().put(level, render(writer().format, level, event, fields, count, where));
 }
 
 bool enabled(Level level) { return level >= writer().threshold.load(std::memory_order_relaxed); }
 
 void configure(Config config) {
-    writer().threshold = config.level;
+    writer().set_levels({config.level, std::move(config.components)});
     writer().format = config.format;
 }
+
+Levels levels() { return writer().levels(); }
+void set_levels(Levels levels) { writer().set_levels(std::move(levels)); }
+
+std::string_view name(Level level) { return kNames[static_cast<std::size_t>(level)]; }
 
 std::optional<Level> parse_level(std::string_view name) {
     for (std::size_t i = 0; i < std::size(kNames); ++i)
         if (kNames[i] == name) return static_cast<Level>(i);
     return std::nullopt;
+}
+
+bool apply_levels(std::string_view text, Levels& levels) {
+    Levels out = levels;
+    while (!text.empty()) {
+        const auto comma = text.find(',');
+        const auto item = text.substr(0, comma);
+        text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
+        const auto equals = item.find('=');
+        const auto level = parse_level(equals == std::string_view::npos ? item : item.substr(equals + 1));
+        if (!level || equals == 0) return false;
+        if (equals == std::string_view::npos)
+            out.level = *level;
+        else
+            out.components.insert_or_assign(std::string(item.substr(0, equals)), *level);
+    }
+    levels = std::move(out);
+    return true;
 }
 
 void flush() { writer().flush(); }

@@ -1,10 +1,12 @@
 // The one global: the log. Lines are values first (event, fields), text last, so that a field is never parsed out
 // of prose. Writing never blocks a loop: a line goes into a bounded queue that a thread of its own writes to
-// stderr; when the queue is full lines are dropped and counted, and the count is logged.
+// stderr; when the queue is full, or stderr takes none (a full disk, a pipe nobody reads), lines are dropped and
+// counted, and the count is logged.
 //
 //   log::info("smtp.accepted", {{"message_id", id.to_string()}, {"size", size}});
 //
-// `event` is a stable machine name, "<part>.<what>"; a sentence for people goes into the field "msg".
+// `event` is a stable machine name, "<component>.<what>"; a sentence for people goes into the field "msg", which is
+// written as "message". Each component may have a level of its own.
 // Levels: debug (a developer's), info (a step of a message's life), notice (an operator's act or a change of
 // state), warning (something is wrong outside or with the config), error (we failed at something), fatal (we
 // end). Credentials and bodies are never logged.
@@ -12,7 +14,9 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -43,34 +47,59 @@ struct Field {
 
 // string_views in fields must live for the call only.
 using Fields = std::initializer_list<Field>;
+using Where = std::source_location;
 
-void write(Level level, std::string_view event, Fields fields);
-void write(Level level, std::string_view event, const Field* fields, std::size_t count);
+void write(Level level, std::string_view event, Fields fields, Where where = Where::current());
+void write(Level level, std::string_view event, const Field* fields, std::size_t count,
+           Where where = Where::current());
+// Whether lines of this level are wanted of any component: a quick look before a line is made.
 bool enabled(Level level);
 
-inline void debug(std::string_view event, Fields fields = {}) {
-    if (enabled(Level::debug)) write(Level::debug, event, fields);
+inline void debug(std::string_view event, Fields fields = {}, Where where = Where::current()) {
+    if (enabled(Level::debug)) write(Level::debug, event, fields, where);
 }
-inline void info(std::string_view event, Fields fields = {}) {
-    if (enabled(Level::info)) write(Level::info, event, fields);
+inline void info(std::string_view event, Fields fields = {}, Where where = Where::current()) {
+    if (enabled(Level::info)) write(Level::info, event, fields, where);
 }
-inline void notice(std::string_view event, Fields fields = {}) { write(Level::notice, event, fields); }
-inline void warning(std::string_view event, Fields fields = {}) { write(Level::warning, event, fields); }
-inline void error(std::string_view event, Fields fields = {}) { write(Level::error, event, fields); }
-inline void fatal(std::string_view event, Fields fields = {}) { write(Level::fatal, event, fields); }
+inline void notice(std::string_view event, Fields fields = {}, Where where = Where::current()) {
+    write(Level::notice, event, fields, where);
+}
+inline void warning(std::string_view event, Fields fields = {}, Where where = Where::current()) {
+    write(Level::warning, event, fields, where);
+}
+inline void error(std::string_view event, Fields fields = {}, Where where = Where::current()) {
+    write(Level::error, event, fields, where);
+}
+inline void fatal(std::string_view event, Fields fields = {}, Where where = Where::current()) {
+    write(Level::fatal, event, fields, where);
+}
 
 enum class Format : std::uint8_t { text, json };
+
+// The least important lines that are written: of all components, and of those that have their own.
+struct Levels {
+    Level level = Level::info;
+    std::map<std::string, Level, std::less<>> components;
+    bool operator==(const Levels&) const = default;
+};
 
 struct Config {
     Level level = Level::info;
     Format format = Format::text;
+    std::map<std::string, Level, std::less<>> components{};
 };
 
 // Any thread, any time; applies to later lines.
 void configure(Config config);
-std::optional<Level> parse_level(std::string_view name);
+Levels levels();
+void set_levels(Levels levels);
 
-// Returns when what was logged before the call has been written. For exits and tests.
+std::string_view name(Level level);
+std::optional<Level> parse_level(std::string_view name);
+// "info", "warning,delivery=debug": laid over `levels`. False: it is not that, and nothing has changed.
+bool apply_levels(std::string_view text, Levels& levels);
+
+// Returns when what was logged before the call has been written, or cannot be for seconds. For exits and tests.
 void flush();
 std::uint64_t dropped();
 

@@ -116,12 +116,14 @@ struct Server::State {
     State(Handlers h, Permissions p, base::Metrics& metrics)
         : handlers(std::move(h)),
           permissions(std::move(p)),
+          registry(metrics),
           requests(metrics.counter("posthorn_control_requests_total", "Requests on the control socket")),
           refused(metrics.counter("posthorn_control_refused_total",
                                   "Requests refused: unknown, forbidden or not understood")) {}
 
     const Handlers handlers;
     const Permissions permissions;
+    base::Metrics& registry;
     base::Counter& requests;
     base::Counter& refused;
     std::atomic<std::size_t> connections{0};
@@ -167,7 +169,12 @@ struct Server::State {
 
     net::Task<bool> answer(net::Stream& stream, Request request) const {
         const Handler& handler = handlers.find(request.command)->second;
+        const auto name = request.command;
         base::Result<Reply> reply = co_await handler(stream.loop(), std::move(request.args));
+        registry
+            .counter("posthorn_control_commands_total", "Commands on the control socket",
+                     {{"command", name}, {"result", reply ? "ok" : std::string(code_of(reply.error().kind))}})
+            .add();
         auto parts = reply ? std::move(reply->parts) : nullptr;
         auto frames =
             reply ? frames_of(request.id, *std::move(reply), parts != nullptr) : failed(request.id, reply.error());

@@ -140,12 +140,25 @@ private:
                 if (group_ != "help") error_ = unknown_command(group_, word);
             }
         } else {
-            for (const Argument& arg : command_->args) {
-                if (!arg.plain || (arg.type != ArgType::ids && line_.args.find(arg.name) != nullptr)) continue;
-                give(arg, word);
-                return;
-            }
-            error_ = fmt::format("{} takes no \"{}\"", spaced(command_->name), word);
+            plain_.push_back(word);
+        }
+    }
+
+    // Words without a name, in the table's order; where there are too few, those that may be left out are: of
+    // [COMPONENT] LEVEL one word is the level.
+    void give_plain() {
+        std::vector<const Argument*> open;
+        for (const Argument& arg : command_->args) {
+            if (arg.plain && line_.args.find(arg.name) == nullptr) open.push_back(&arg);
+        }
+        for (auto at = open.begin(); at != open.end() && open.size() > plain_.size();)
+            at = (*at)->required ? at + 1 : open.erase(at);
+        for (std::size_t i = 0; i < plain_.size() && error_.empty(); ++i) {
+            const bool list = !open.empty() && open.back()->type == ArgType::ids;
+            if (i >= open.size() && !list)
+                error_ = fmt::format("{} takes no \"{}\"", spaced(command_->name), plain_[i]);
+            else
+                give(*open[std::min(i, open.size() - 1)], plain_[i]);
         }
     }
 
@@ -163,6 +176,8 @@ private:
             error_ = unknown_command(group_, "");
             return;
         }
+        give_plain();
+        if (!error_.empty()) return;
         if (ids_arg_ != nullptr) line_.args.set(std::string(ids_arg_->name), std::move(ids_));
         if (const auto complaint = control::check_args(*command_, line_.args)) error_ = *complaint;
         line_.command = command_;
@@ -172,6 +187,7 @@ private:
     std::size_t next_ = 0;
     CommandLine line_;
     std::string group_, verb_, error_;
+    std::vector<std::string> plain_;
     const Command* command_ = nullptr;
     const Argument* ids_arg_ = nullptr;
     Value ids_ = Value::list();

@@ -293,7 +293,7 @@ void Owner::tell(const Revision& revision, Message& m) {
             base::log::warning("delivery.double_bounce",
                                {{"message_id", revision.change.id.to_string()},
                                 {"domain", domain},
-                                {"status", report.state.last.status},
+                                {"enhanced_code", report.state.last.status},
                                 {"msg", "a notification could not be delivered and is dropped"}});
         }
     }

@@ -95,11 +95,11 @@ smtp::Verdict Session::refused(const base::Error& error, std::string_view stage)
     const auto level = stage == "MAIL" ? base::log::Level::debug : base::log::Level::warning;
     if (base::log::enabled(level)) {
         base::log::write(level, "smtp.not_stored",
-                         {{"session", id_},
+                         {{"session_id", id_},
                           {"stage", stage},
-                          {"code", reply.code},
-                          {"status", reply.status},
-                          {"reason", error.log_text}});
+                          {"smtp_code", reply.code},
+                          {"enhanced_code", reply.status},
+                          {"error", error.log_text}});
     }
     return smtp::Verdict::no(std::move(reply));
 }

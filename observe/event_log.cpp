@@ -57,19 +57,39 @@ double milliseconds(base::Duration d) {
 }
 
 // The detail of a deferred or held back recipient is the time of its next try in milliseconds since 1970.
-std::string next_try_of(const Event& event) {
+std::optional<base::WallTime> next_try_of(const Event& event) {
     std::int64_t ms = 0;
     const auto* end = event.detail.data() + event.detail.size();
     if ((event.kind != EventKind::deferred && event.kind != EventKind::rate_limited) ||
-        std::from_chars(event.detail.data(), end, ms).ptr != end)
-        return {};
-    return ms == 0 ? std::string{} : base::format_time(base::from_ms(ms));
+        std::from_chars(event.detail.data(), end, ms).ptr != end || ms == 0)
+        return std::nullopt;
+    return base::from_ms(ms);
+}
+
+// Then the text says why.
+bool went_wrong(const Event& event) {
+    switch (event.kind) {
+        case EventKind::rejected:
+        case EventKind::deferred:
+        case EventKind::bounced:
+        case EventKind::expired:
+        case EventKind::quarantined: return true;
+        case EventKind::attempt: return !event.status.starts_with('2');
+        default: return false;
+    }
+}
+
+// The span that a line's span_id names.
+const std::string& span_of(const Event& event) {
+    static const std::string session = "smtp_session";
+    static const std::string delivery = "deliver_message";
+    return event.kind != EventKind::accepted && !event.parent_span.empty() ? delivery : session;
 }
 
 constexpr std::array<std::string_view, 4> kDelayKeys = {"delay_before_queue_ms", "delay_queue_ms",
                                                         "delay_connect_ms", "delay_transmit_ms"};
 constexpr std::size_t kMaxExtra = 12;
-constexpr std::size_t kMaxFields = 26 + kMaxExtra;
+constexpr std::size_t kMaxFields = 28 + kMaxExtra;
 
 // The fields of one line on the stack: a hot path.
 class Fields {
@@ -102,30 +122,34 @@ void EventLog::record(const Event& event) {
     Fields fields;
     const std::string id = event.message_id ? event.message_id->to_string() : std::string{};
     fields.text("message_id", id);
-    fields.text("session", event.session);
+    fields.text("session_id", event.session);
     fields.text("client_ip", event.client_ip);
     if (has_sender(event.kind) || !event.sender.empty()) fields.add({"sender", event.sender});
     fields.text("recipient", event.recipient);
     if (!event.recipients.empty()) fields.add({"recipient_count", event.recipients.size()});
     fields.text("domain", event.domain);
-    fields.text("remote_host", event.remote_host);
-    fields.text("remote_ip", event.remote_ip);
+    fields.text("server", event.remote_host);
+    fields.text("server_ip", event.remote_ip);
     fields.text("tls", event.tls);
-    if (event.code != 0) fields.add({"code", event.code});
-    fields.text("status", event.status);
-    fields.text("text", event.text);
-    const std::string next_try = next_try_of(event);
-    if (!next_try.empty())
-        fields.add({"next_try", next_try});
-    else
+    if (event.code != 0) fields.add({"smtp_code", event.code});
+    fields.text("enhanced_code", event.status);
+    fields.text(went_wrong(event) ? "error" : "text", event.text);
+    const auto next_try = next_try_of(event);
+    const std::string next = next_try ? base::format_time(*next_try) : std::string{};
+    if (next_try) {
+        fields.add({"next_try", next});
+        fields.add({"retry_delay_secs", std::chrono::duration<double>(*next_try - event.at).count()});
+    } else if (event.detail != "0") {
         fields.text("detail", event.detail);
+    }
     fields.text("header_message_id", event.header_message_id);
     if (event.size != 0) fields.add({"size", event.size});
-    if (event.attempt != 0) fields.add({"attempt", event.attempt});
+    if (event.attempt != 0) fields.add({"delivery_attempt", event.attempt});
     if (event.elapsed != base::Duration::zero()) fields.add({"elapsed_ms", milliseconds(event.elapsed)});
     for (std::size_t i = 0; i < kDelayKeys.size(); ++i) {
         if (event.delays[i] != base::Duration::zero()) fields.add({kDelayKeys[i], milliseconds(event.delays[i])});
     }
+    if (!event.trace.trace_id.empty()) fields.text("span", span_of(event));
     fields.text("trace_id", event.trace.trace_id);
     fields.text("span_id", event.trace.span_id);
     for (std::size_t i = 0; i < event.extra.size() && i < kMaxExtra; ++i)

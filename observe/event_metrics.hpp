@@ -1,4 +1,4 @@
-// Events as figures: sessions, accepted and refused mail, warnings. Delivery counts its own (delivery/metrics).
+// Events as figures: sessions, accepted and refused mail, attempts and outcomes, warnings.
 #pragma once
 
 #include <utility>
@@ -16,6 +16,10 @@ public:
     void record(const mail::Event& event) override;
 
 private:
+    void rejected(const mail::Event& event);
+    void outcome(const mail::Event& event);
+
+    base::Metrics& metrics_;
     base::Counter& sessions_;
     base::Gauge& open_sessions_;
     base::Counter& accepted_;

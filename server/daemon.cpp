@@ -10,6 +10,7 @@
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "control/commands.hpp"
+#include "control/log_level.hpp"
 #include "control/trace.hpp"
 #include "policy/submission.hpp"
 #include "server/config/load.hpp"
@@ -33,7 +34,15 @@ constexpr auto kCommitGrace = 10s;        // after the grace: for commits under 
 void configure_log(const LogSection& section) {
     const bool text = section.format == LogFormat::text ||
                       (section.format == LogFormat::automatic && ::isatty(STDERR_FILENO) == 1);
-    base::log::configure({section.level, text ? base::log::Format::text : base::log::Format::json});
+    base::log::Levels levels{section.level, {}};
+    for (const auto& [component, level] : section.components)
+        levels.components.emplace(component, *base::log::parse_level(level));
+    const char* wanted = std::getenv("POSTHORN_LOG");
+    const bool understood = wanted == nullptr || base::log::apply_levels(wanted, levels);
+    base::log::configure(
+        {levels.level, text ? base::log::Format::text : base::log::Format::json, levels.components});
+    if (!understood)
+        base::log::warning("log.levels", {{"msg", "POSTHORN_LOG is not understood"}, {"value", wanted}});
 }
 
 void log_listening(const Bound& bound) {
@@ -153,6 +162,7 @@ base::Result<void> Daemon::open() {
     auto resolver = net::make_resolver(*p.loops, config_.dns);
     if (!resolver) return std::unexpected(resolver.error());
     p.resolver = *std::move(resolver);
+    register_callbacks(p.metrics, *p.resolver);
 
     auto spool = config_.spool;
     spool.ephemeral = options_.ephemeral;
@@ -206,6 +216,7 @@ base::Result<void> Daemon::serve() {
     p.status = std::make_unique<Status>(Status::Deps{p.clock, *p.receiver, *p.queue, *p.delivery, *p.resolver},
                                         config_.server.hostname, bound);
     auto handlers = control::make_handlers(*p.status, *p.delivery, p.clock);
+    handlers.merge(control::make_log_handlers());
     handlers.merge(control::make_trace_handlers(*p.history, *p.history_disk, *p.readers, p.clock));
     p.control = std::make_unique<control::Server>(*p.admin, std::move(p.control_listener), std::move(handlers),
                                                   *std::move(who), p.metrics);
@@ -220,6 +231,7 @@ base::Result<void> Daemon::serve() {
     p.control->start();
     if (p.health) p.health->start();
     if (p.exporter) p.exporter->start();
+    std::make_shared<Gauges>(Gauges::Deps{p.metrics, *p.delivery, *p.loops, *p.readers})->start(p.admin->at(0));
 
     for (const auto& one : bound) log_listening(one);
     const auto file = config_.server.runtime_dir + "/listeners.json";
@@ -256,7 +268,7 @@ void Daemon::reload() {
 
     p.delivery->reload(delivery_config(*fresh, *tls, p.receiver->endpoints()));
     if (p.health) p.health->set_max_queue_size(fresh->health.max_queue_size);
-    configure_log(fresh->log);
+    if (fresh->log != config_.log) configure_log(fresh->log);  // else what was set at run time stays
     p.tls = *std::move(tls);
     std::string waiting;
     const auto table = config_table();

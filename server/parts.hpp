@@ -25,6 +25,7 @@
 #include "observe/otlp_exporter.hpp"
 #include "server/daemon.hpp"
 #include "server/folders.hpp"
+#include "server/gauges.hpp"
 #include "server/pid_file.hpp"
 #include "server/status.hpp"
 #include "spool/spool.hpp"

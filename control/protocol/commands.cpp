@@ -65,9 +65,25 @@ constexpr std::array kTrace = {
              .max = 1000},
 };
 
+constexpr std::array<std::string_view, 7> kLevels = {"debug", "info",  "notice", "warning",
+                                                     "error", "fatal", "default"};
+constexpr std::array kLogLevel = {
+    Argument{.name = "component",
+             .type = ArgType::text,
+             .plain = true,
+             .help = "Of this component only: smtp, message, delivery, spool, control, ..."},
+    Argument{.name = "level",
+             .type = ArgType::choice,
+             .plain = true,
+             .help = "Least important lines that are written; if not given, levels are shown.",
+             .choices = kLevels},
+};
+
 constexpr std::array kCommands = {
     Command{"system.ping", Role::read, Shape::fields, "Is the server there?", {}},
     Command{"system.status", Role::read, Shape::fields, "How the server and its parts are.", {}},
+    Command{"system.log-level", Role::write, Shape::fields, "Sets what is logged, until the next start.",
+            kLogLevel},
     Command{"queue.list", Role::read, Shape::table, "Messages in the queue.", kList},
     Command{"queue.view", Role::read, Shape::message, "One message: its recipients and why they wait.", kView},
     Command{"queue.stats", Role::read, Shape::fields, "Figures of the queue and its destinations.", {}},

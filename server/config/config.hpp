@@ -53,6 +53,7 @@ enum class LogFormat : std::uint8_t { automatic, json, text };
 struct LogSection {
     base::log::Level level = base::log::Level::info;
     LogFormat format = LogFormat::automatic;
+    std::map<std::string, std::string> components;  // to the names of levels
     bool operator==(const LogSection&) const = default;
 };
 

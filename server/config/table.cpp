@@ -116,7 +116,16 @@ Table<LogSection> log_table() {
         .key("format", &LogSection::format,
              choice<LogFormat>(
                  {{"auto", LogFormat::automatic}, {"json", LogFormat::json}, {"text", LogFormat::text}}),
-             "Form of a line; auto: text on a terminal, JSON elsewhere.");
+             "Form of a line; auto: text on a terminal, JSON elsewhere.")
+        .key("components", &LogSection::components, text_map(),
+             "Levels of single components, such as { delivery = \"debug\" }; POSTHORN_LOG goes before all levels.")
+        .check([](const LogSection& log, const Report& report) {
+            for (const auto& [component, level] : log.components) {
+                if (!base::log::parse_level(level))
+                    report("components",
+                           fmt::format("{} has the level \"{}\", which there is not", component, level));
+            }
+        });
 }
 
 Codec<std::string> collector() {

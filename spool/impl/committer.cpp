@@ -40,6 +40,8 @@ Committer::Committer(Log& log, AheadSupply& supply, base::Metrics& metrics)
       seconds_(
           metrics.histogram("posthorn_spool_round_seconds", "Time of one write and sync of the log.",
                             {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5})),
+      round_size_(metrics.histogram("posthorn_spool_round_operations", "Operations one sync made durable.",
+                                    {1, 2, 4, 8, 16, 32, 64, 128, 256, 512})),
       rounds_(metrics.counter("posthorn_spool_rounds_total", "Rounds written and synced.")),
       failures_(metrics.counter("posthorn_spool_failures_total", "Operations that could not be made durable.")),
       thread_([this] { run(); }) {}
@@ -164,6 +166,7 @@ void Committer::process(Batch batch) {
     const auto start = std::chrono::steady_clock::now();
     auto results = write(batch.ops);
     seconds_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    round_size_.observe(static_cast<double>(results.size()));
     rounds_.add();
     Posts posts;
     for (std::size_t i = 0; i < results.size(); ++i) {
@@ -194,7 +197,7 @@ void Committer::process(Batch batch) {
 void Committer::judge(const base::Result<void>& last) {
     const bool was = writable_.exchange(last.has_value());
     if (last && !was) base::log::notice("spool.writable", {{"msg", "the log can be written again"}});
-    if (!last && was) base::log::error("spool.not_writable", {{"reason", last.error().log_text}});
+    if (!last && was) base::log::error("spool.not_writable", {{"error", last.error().log_text}});
     if (last && was) return;
     const std::lock_guard lock(mutex_);
     trouble_ = last ? std::string() : last.error().log_text;

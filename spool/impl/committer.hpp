@@ -69,6 +69,7 @@ private:
     Log& log_;
     AheadSupply& supply_;
     base::Histogram& seconds_;
+    base::Histogram& round_size_;
     base::Counter& rounds_;
     base::Counter& failures_;
     std::atomic<bool> writable_{true};

@@ -102,7 +102,7 @@ void Incoming::forget_taken() {
 bool Incoming::scan() {
     const auto names = files_->disk->list(files_->at.incoming);
     if (!names) {
-        base::log::warning("spool.incoming", {{"reason", names.error().log_text}});
+        base::log::warning("spool.incoming", {{"error", names.error().log_text}});
         return true;
     }
     bool later = false;
@@ -126,7 +126,7 @@ Incoming::Fate Incoming::take(const std::string& name) {
     if (done) done = queue_.commit_held(std::move(drop->envelope), drop->bytes, drop->big);
     if (!done) return refuse(name, done.error());
     // First the file goes, for good; then its message may be delivered. So it is never taken in twice.
-    if (!remove(name)) base::log::error("spool.incoming", {{"file", name}, {"msg", "cannot be removed"}});
+    if (!remove(name)) base::log::error("spool.incoming", {{"path", name}, {"msg", "cannot be removed"}});
     queue_.release(id);
     return Fate::taken;
 }
@@ -213,7 +213,7 @@ Incoming::Fate Incoming::refuse(const std::string& name, const base::Error& erro
     const auto aside = fmt::format("{}/drop-{}-{}", files_->at.corrupt, base::to_ms(clock_.wall()), names_++);
     const auto moved = files_->disk->rename(files_->at.incoming + '/' + name, aside);
     base::log::warning("spool.drop_refused",
-                       {{"file", name}, {"reason", error.log_text}, {"copy", aside}, {"moved", moved.has_value()}});
+                       {{"path", name}, {"error", error.log_text}, {"copy", aside}, {"moved", moved.has_value()}});
     return Fate::refused;
 }
 

@@ -211,7 +211,7 @@ base::Result<void> Log::write_round() {
     }
     // Never trust this file's unsynced part again, and write no more into it.
     base::log::error("spool.round_failed",
-                     {{"file", active_->segment()->path}, {"lsn", lsn}, {"reason", written.error().log_text}});
+                     {{"path", active_->segment()->path}, {"lsn", lsn}, {"error", written.error().log_text}});
     if (abort_.from == 0) abort_.from = lsn;
     abort_.to = lsn;
     active_.reset();

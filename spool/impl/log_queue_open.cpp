@@ -31,7 +31,7 @@ base::Result<void> LogQueue::recover_all() {
     log_->adopt(*found);
     // A full disk is no reason not to start: what is here can be delivered. The committer tries again.
     const auto writable = log_->restore();
-    if (!writable) base::log::error("spool.not_writable", {{"reason", writable.error().log_text}});
+    if (!writable) base::log::error("spool.not_writable", {{"error", writable.error().log_text}});
     committer_ = std::make_unique<Committer>(*log_, *supply_, ports_.metrics);
     look_at_space();
 

@@ -263,7 +263,7 @@ bool LogQueue::clean_some() {
     const auto freed = [this](const std::shared_ptr<const Segment>& segment) { return store_->free(segment); };
     const auto report = log_->clean_step(forward, freed);
     if (!report) {
-        base::log::warning("spool.cleaning_failed", {{"reason", report.error().log_text}});
+        base::log::warning("spool.cleaning_failed", {{"error", report.error().log_text}});
         return false;
     }
     for (const auto& id : report->damaged) quarantine(id, "found damaged when it was carried forward");

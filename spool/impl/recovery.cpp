@@ -125,7 +125,7 @@ private:
     void unreadable(const Candidate& one) {
         out_.damages += one.scan.unreadable;
         if (one.scan.unreadable == 0) return;
-        base::log::error("spool.unreadable", {{"file", one.segment->path}, {"pages", one.scan.unreadable}});
+        base::log::error("spool.unreadable", {{"path", one.segment->path}, {"pages", one.scan.unreadable}});
     }
 
     void note_durable(Lsn lsn) {
@@ -161,7 +161,7 @@ private:
                 continue;
             }
             torn_.insert(round->header.lsn);
-            base::log::notice("spool.torn_tail", {{"file", one->segment->path},
+            base::log::notice("spool.torn_tail", {{"path", one->segment->path},
                                                   {"offset", round->offset},
                                                   {"lsn", round->header.lsn},
                                                   {"msg",
@@ -232,7 +232,7 @@ private:
                 return {};
             }
             base::log::warning("spool.index_spoiled",
-                               {{"file", one.segment->path}, {"msg", "scanning it instead"}});
+                               {{"path", one.segment->path}, {"msg", "scanning it instead"}});
             ++out_.scanned;
             auto scan = scan_segment(*one.segment->file, one.segment->header);
             if (!scan) return std::unexpected(scan.error());
@@ -271,7 +271,7 @@ private:
         writer.resume(one.scan.end, first, last, entries);
         const auto sealed = seal(writer);
         known.sealed = sealed.has_value();
-        if (!sealed) base::log::warning("spool.seal_failed", {{"reason", sealed.error().log_text}});
+        if (!sealed) base::log::warning("spool.seal_failed", {{"error", sealed.error().log_text}});
     }
 
     void apply(const IndexEntry& entry, std::uint32_t number) {

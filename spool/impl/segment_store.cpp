@@ -52,7 +52,7 @@ base::Result<std::shared_ptr<const Segment>> SegmentStore::make(std::uint64_t at
         auto reused = reuse(path(spare), header);
         if (reused) return reused;
         // The spare may be what is wrong, not the disk.
-        base::log::warning("spool.spare_unusable", {{"file", spare}, {"reason", reused.error().log_text}});
+        base::log::warning("spool.spare_unusable", {{"path", spare}, {"error", reused.error().log_text}});
         (void)disk_.unlink(path(spare));
     }
     return create(header);

@@ -79,7 +79,7 @@ void AheadSupply::run() {
             if (auto sealed = spool::seal(*writer))
                 done();
             else
-                base::log::warning("spool.seal_failed", {{"reason", sealed.error().log_text}});
+                base::log::warning("spool.seal_failed", {{"error", sealed.error().log_text}});
             writer.reset();
             lock.lock();
             continue;
@@ -103,7 +103,7 @@ void AheadSupply::make(std::unique_lock<std::mutex>& lock) {
     auto made = store_.make(wanted);
     lock.lock();
     if (!made) {
-        if (!error_) base::log::error("spool.no_segment", {{"reason", made.error().log_text}});
+        if (!error_) base::log::error("spool.no_segment", {{"error", made.error().log_text}});
         error_ = made.error();
         return;
     }

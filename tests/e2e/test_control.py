@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import struct
+from pathlib import Path
 
 from harness.control import Control, ControlError, pack
 from harness.smtp import message, submit
@@ -112,3 +113,75 @@ def the_socket_is_for_its_owner_only(t):
     daemon = t.daemon()
     mode = stat.S_IMODE(os.stat(daemon.socket).st_mode)
     assert mode == 0o600, oct(mode)
+
+
+def log_levels_change_while_it_runs(t):
+    daemon = t.daemon({"log": {"level": "warning", "components": {"spool": "error"}}},
+                      env={"POSTHORN_LOG": "notice,server=info"})
+    shown = daemon.mailctl("system", "log-level", json_output=True)
+    assert shown == {"level": "notice", "components": {"server": "info", "spool": "error"}}, shown
+    submit(daemon.smtp, "b@example.net")
+    assert not daemon.events("message.accepted")
+    daemon.mailctl("system", "log-level", "message", "info")
+    submit(daemon.smtp, "b@example.net")
+    accepted = daemon.wait_event("message.accepted")
+    assert accepted["component"] == "message" and accepted["file"].endswith(".cpp") and accepted["line"] > 0, accepted
+    assert len(accepted["timestamp"]) == len("2026-11-21T10:00:00.123456Z"), accepted
+    assert not daemon.events("smtp.connected")
+    daemon.mailctl("system", "log-level", "debug")
+    submit(daemon.smtp, "b@example.net")
+    daemon.wait_event("smtp.connected")
+    daemon.mailctl("system", "log-level", "message", "default")
+    assert daemon.mailctl("system", "log-level", "loud", check=False).returncode == 2
+    shown = daemon.mailctl("system", "log-level", json_output=True)
+    assert shown == {"level": "debug", "components": {"server": "info", "spool": "error"}}, shown
+
+
+def a_log_nobody_reads_holds_up_no_mail(t):
+    """A pipe that is full: lines are dropped and counted, mail goes on, and the daemon still ends."""
+    read, write = os.pipe()
+    peer = t.peer()
+    daemon = t.relay(peer)
+    daemon.stop()
+    log = daemon.log_path
+    daemon.log_path = Path(f"/proc/self/fd/{write}")  # what is started gets the pipe as its standard error
+    where = daemon.runtime / "listeners.json"
+    try:
+        daemon.spawn()
+        until(where.exists, 30, "listeners")
+    finally:
+        daemon.log_path = log
+    smtp = [e["endpoint"] for e in json.loads(where.read_text())["listeners"] if e["protocol"] == "smtp"][0]
+    for _ in range(80):  # more lines than a pipe holds
+        submit(smtp, "b@example.net")
+    peer.wait(80)
+    os.close(read)  # a dead pipe
+    until(lambda: daemon.mailctl("system", "status", json_output=True)["log_lines_dropped"], 20,
+          "dropped lines to be counted")
+    submit(smtp, "b@example.net")
+    peer.wait(81)
+    assert daemon.stop() == 0
+    os.close(write)
+
+
+def a_log_that_is_never_read_does_not_keep_the_daemon_from_ending(t):
+    read, write = os.pipe()
+    daemon = t.daemon()
+    daemon.stop()
+    log = daemon.log_path
+    daemon.log_path = Path(f"/proc/self/fd/{write}")
+    where = daemon.runtime / "listeners.json"
+    try:
+        daemon.spawn()
+        until(where.exists, 30, "listeners")
+    finally:
+        daemon.log_path = log
+    os.set_blocking(write, False)
+    try:
+        while True:
+            os.write(write, b"x" * 4096)
+    except BlockingIOError:
+        pass
+    assert daemon.stop() == 0
+    os.close(read)
+    os.close(write)

@@ -73,3 +73,45 @@ def it_answers_within_a_second_under_load(t):
         time.sleep(0.05)
     assert load.poll() is None or load.returncode == 0
     assert slowest < 1.0, f"{slowest:.2f} s"
+
+
+METRICS = """
+posthorn_smtp_sessions_total posthorn_smtp_sessions_open posthorn_smtp_connections_turned_away_total
+posthorn_smtp_messages_accepted_total posthorn_smtp_messages_accepted_bytes_total posthorn_smtp_accept_seconds_bucket
+posthorn_smtp_rejected_total posthorn_smtp_commands_rejected_total posthorn_smtp_tls_sessions_total
+posthorn_smtp_tls_handshakes_total
+posthorn_spool_round_seconds_bucket posthorn_spool_round_operations_bucket posthorn_spool_messages
+posthorn_queue_recipients posthorn_queue_messages_frozen
+posthorn_delivery_attempts_total posthorn_delivery_deliveries_total posthorn_delivery_outcomes_total
+posthorn_delivery_queue_seconds_bucket posthorn_delivery_rate_limited_total
+posthorn_delivery_rate_limit_delay_seconds_bucket posthorn_delivery_dsn_total posthorn_delivery_connections
+posthorn_dns_queries_total posthorn_dns_cache_hits_total posthorn_dns_cache_entries
+posthorn_control_commands_total posthorn_history_events_total posthorn_history_dropped_total posthorn_history_bytes
+posthorn_log_lines_dropped_total posthorn_process_resident_memory_bytes posthorn_process_open_fds
+posthorn_loop_lag_seconds_bucket
+""".split()
+
+
+def metrics_have_their_fixed_names(t):
+    peer = t.peer()
+    peer.on("RCPT", "550 5.1.1 no", match="nobody@")
+    daemon = t.relay(peer, {"delivery": {"domains": {"slow.example": {
+        "mx_override": peer.address, "rate_limit": {"messages_per_second": 0.01, "burst_size": 1}}}},
+        "smtp": {"relay_networks": ["127.0.0.1/32"]}, "metrics": {"high_priority_domains": ["example.net"]}})
+    submit(daemon.smtp, ["b@example.net", "nobody@example.net"], tls=True)
+    for _ in range(2):
+        submit(daemon.smtp, "b@slow.example")
+    client = t.client(daemon)
+    client.expect(503, "RCPT TO:<b@example.net>")
+    peer.wait(2)
+    daemon.mailctl("system", "ping")
+
+    def missing():
+        names = {line.partition("{")[0].partition(" ")[0] for line in daemon.health("/metrics")[1].decode().splitlines()}
+        return [name for name in METRICS if name not in names]
+    until(lambda: not missing(), 20, "all metrics")
+    text = daemon.health("/metrics")[1].decode()
+    assert 'posthorn_delivery_deliveries_total{domain="example.net",status="bounced"} 1' in text, text
+    assert 'posthorn_smtp_commands_rejected_total{command="RCPT",status="5.5.1"} 1' in text, text
+    until(lambda: 'posthorn_queue_recipients{status="waiting"} 1' in daemon.health("/metrics")[1].decode(), 20,
+          "the one that the rate holds back")

@@ -30,7 +30,12 @@ TEST_CASE("plain words are ids or the one thing a command is about") {
     CHECK(parse({"queue", "view", kId})->args == Value::map().set("id", kId));
     CHECK(parse({"queue", "retry", kId, kId})->args == Value::map().set("ids", Value::list().add(kId).add(kId)));
     CHECK(parse({"queue", "freeze", "--all"})->args == Value::map().set("all", true));
-    CHECK(parse({"trace", "a@b", "--since", "2d"})->args == Value::map().set("what", "a@b").set("since", "2d"));
+    CHECK(parse({"trace", "a@b", "--since", "2d"})->args == Value::map().set("since", "2d").set("what", "a@b"));
+    CHECK(parse({"system", "log-level", "debug"})->args == Value::map().set("level", "debug"));
+    CHECK(parse({"system", "log-level", "smtp", "debug"})->args ==
+          Value::map().set("component", "smtp").set("level", "debug"));
+    CHECK(parse({"system", "log-level"})->args == Value::map());
+    CHECK(parse({"system", "log-level", "a", "debug", "c"}).error() == "system log-level takes no \"c\"");
     CHECK(parse({"trace"}).error() == "trace needs the argument what");
 }
 
