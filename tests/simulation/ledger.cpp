@@ -74,6 +74,7 @@ void Ledger::writing(const mail::Envelope& envelope, const std::string& body, st
         Fate& fate = account.fates.emplace_back();
         fate.address = r.address.to_string();
         fate.notify = r.notify;
+        if (covered(account, fate)) fate.since_held = 1;
     }
 }
 
@@ -187,6 +188,7 @@ void Ledger::changed(const spool::StateChange& change, const std::vector<base::U
     for (const auto& [index, state] : change.recipients) {
         Fate& fate = account.fates.at(index);
         check_step(account, fate, state);
+        if (fate.since_held >= 0 && state.attempts > fate.state.attempts) ++fate.since_held;
         fate.state = state;
         fate.retry_asked = fate.unrecorded = false;
         trace_.note("durable {} <{}> {} attempts {} {}", change.id.to_string(), fate.address, name(state.status),
@@ -236,6 +238,14 @@ void Ledger::life_ended(bool clean) {
             if (!clean) fate.heard_taken = fate.heard_refused = false;
         }
     }
+    // Only messages are frozen for longer than a life: this service has no folder for its state.
+    std::erase_if(holds_, [](const std::string& key) { return key.size() != 26; });
+    look_at_holds();
+    for (auto& [id, account] : accounts_) {
+        for (Fate& fate : account.fates) {
+            if (fate.since_held >= 0) fate.since_held = 1;  // nothing is under way
+        }
+    }
 }
 
 // ---- what peers see -------------------------------------------------------------------------------------------
@@ -259,6 +269,9 @@ void Ledger::named(const Name& who, base::WallTime at) {
     const auto live = fates_of(who, true);
     if (live.empty()) return violate("tried again after its end: " + text);
     const auto may = [&](const Fate* fate) { return fate->retry_asked || fate->state.next_try <= at; };
+    if (std::ranges::all_of(live, [](const Fate* fate) { return fate->since_held > 0; })) {
+        violate("tried although an operator holds it: " + text);
+    }
     if (std::ranges::none_of(live, may)) violate("tried before its time: " + text);
     if (std::ranges::all_of(live, &Fate::heard_refused)) violate("a permanent failure is tried again: " + text);
     if (std::ranges::all_of(live, &Fate::unrecorded)) violate("sent twice in one attempt: " + text);

@@ -25,6 +25,7 @@ struct Fate {
     bool cancelled = false;      // an operator asked for it ...
     bool bounced = false;        // ... and for this
     bool retry_asked = false;    // since the last outcome
+    int since_held = -1;         // attempts that ended since an operator's hold was in force; -1: none is
     int taken = 0;               // how often a peer took the message for it
     bool heard_taken = false;    // in this life, and we went on after the answer
     bool unrecorded = false;     // taken in this life, and no outcome was recorded since
@@ -85,6 +86,9 @@ public:
     // ---- the operator's
     void cancel_asked(const base::Ulid& id, bool bounce);
     void retry_asked(const std::optional<base::Ulid>& id);
+    // From now on nothing new is tried of what `key` covers: "*", a domain, an id. What is under way may end.
+    void held(const std::string& key);
+    void released(const std::string& key);
 
     void event(const mail::Event& event);
 
@@ -108,6 +112,8 @@ private:
     void check_final(const Account& account, const Fate& fate, const mail::RecipientState& next);
     void born(const base::Ulid& id, Account& parent);
     void check_account(const Account& account);
+    bool covered(const Account& account, const Fate& fate) const;
+    void look_at_holds();
     static bool owes_failure(const Account& account, const Fate& fate);
 
     Trace& trace_;
@@ -117,6 +123,7 @@ private:
     std::map<std::pair<std::string, std::string>, std::vector<std::pair<base::Ulid, std::size_t>>> by_name_;
     std::map<base::Ulid, std::string> bodies_;
     std::set<std::string> permanent_;
+    std::set<std::string> holds_;
     std::map<std::string, std::string> site_of_;  // where it is not the domain itself
     // The most lenient of all configurations so far.
     base::Duration shortest_pause_ = base::Duration::max();

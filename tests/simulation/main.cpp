@@ -54,13 +54,7 @@ bool parse(int argc, char** argv, Options& options) {
 
 Result run(std::uint64_t seed, bool verbose) {
     const base::log::Capture quiet;
-    try {
-        return Run(seed, verbose).go();
-    } catch (const std::exception& e) {
-        Result result;
-        result.violation = std::string("exception: ") + e.what();
-        return result;
-    }
+    return Run(seed, verbose).go();
 }
 
 }  // namespace

@@ -73,7 +73,7 @@ struct Host::Session {
 };
 
 Host::Host(Ports ports, Site& site, net::Endpoint at) : ports_(ports), site_(site), at_(std::move(at)) {
-    become(healthy());
+    become(healthy(ports_.dice));
 }
 
 void Host::become(Temper temper) {

@@ -39,7 +39,7 @@ struct Temper {
     std::vector<std::string> extensions{"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"};
     bool lies = false;  // knows less than it offers
 };
-Temper healthy();
+Temper healthy(Dice& dice);
 Temper draw_temper(Dice& dice);
 
 // The hosts behind one destination, and what must hold over all of them.

@@ -10,10 +10,25 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr std::size_t kMaxCallbacks = 100'000;  // at one moment of virtual time: far more than any world needs
+
 template <class T>
-net::Task<> wait_for(net::Task<base::Result<T>> question, std::shared_ptr<bool> answered) {
-    co_await std::move(question);
+net::Task<> wait_for(net::Task<base::Result<T>> question, std::shared_ptr<bool> answered,
+                     std::function<void(const T&)> then) {
+    const base::Result<T> answer = co_await std::move(question);
     *answered = true;
+    if (answer && then) then(*answer);
+}
+
+std::vector<std::string> keys_of(const delivery::Selection& which) {
+    switch (which.kind) {
+        case delivery::Selection::Kind::everything: return {"*"};
+        case delivery::Selection::Kind::domain: return {which.domain};
+        case delivery::Selection::Kind::ids: break;
+    }
+    std::vector<std::string> keys;
+    for (const base::Ulid& id : which.ids) keys.push_back(id.to_string());
+    return keys;
 }
 
 }  // namespace
@@ -53,6 +68,7 @@ void Run::begin_life(base::WallTime start) {
     trace_.at(start);
     trace_.note("life {} begins", lives_);
     life_ = std::make_unique<Life>(*this, start);
+    life_->loops.set_max_callbacks(kMaxCallbacks);
     const auto started = life_->service->start();
     if (!started) ledger_.violate("does not start: " + started.error().log_text);
     life_->loops.run_until_idle();
@@ -99,7 +115,8 @@ void Run::stop() {
     auto done = std::make_shared<bool>(false);
     life_->service->stop(grace, [done] { *done = true; });
     const auto before = life_->loops.clock().steady();
-    if (!life_->loops.run_until([&] { return *done; }, grace + 5s)) ledger_.violate("stop() never calls back");
+    if (!life_->loops.run_until([&] { return *done || broken(); }, grace + 5s))
+        ledger_.violate("stop() never calls back");
     const bool in_time = life_->loops.clock().steady() - before < grace + 2s;
     life_->queue.stop();
     const base::WallTime now = life_->loops.clock().wall();
@@ -149,7 +166,8 @@ void Run::storage_trouble() {
 
 void Run::step() {
     Dice& dice = world_.dice;
-    life_->loops.run_for(dice.span(1ms, dice.chance(100) ? base::Duration(6h) : base::Duration(10min)));
+    life_->loops.run_until([&] { return broken(); },
+                           dice.span(1ms, dice.chance(100) ? base::Duration(6h) : base::Duration(10min)));
     trace_.at(life_->loops.clock().wall());
     const int what = dice.between(0, 99);
     if (what < 40) return send();
@@ -176,15 +194,9 @@ void Run::finish() {
         return std::ranges::all_of(questions_, [](const auto& q) { return q->answered; });
     };
     life_->loops.run_until(answered, 1h);
-    ask("unfreeze everything",
-        life_->service->unfreeze(some_loop(), {delivery::Selection::Kind::everything, {}, {}}));
-    for (const auto& site : world_.sites()) {
-        for (const char* other : {"b.via.test", ""}) {
-            const std::string domain = *other ? other : site->name;
-            ask("unfreeze", life_->service->unfreeze(some_loop(), {delivery::Selection::Kind::domain, {}, domain}));
-        }
-    }
-    ask("unfreeze", life_->service->unfreeze(some_loop(), {delivery::Selection::Kind::ids, ledger_.waiting(), {}}));
+    unfreeze({delivery::Selection::Kind::everything, {}, {}});
+    for (const auto& site : world_.sites()) unfreeze({delivery::Selection::Kind::domain, {}, site->name});
+    unfreeze({delivery::Selection::Kind::ids, ledger_.waiting(), {}});
     std::size_t recipients = 0;
     for (const auto& [id, account] : ledger_.accounts()) recipients += account.fates.size();
     const auto all_done = [&] {
@@ -203,10 +215,14 @@ void Run::finish() {
 }
 
 Result Run::go() {
-    begin_life(base::from_ms(Trace::kStart));
-    const int steps = world_.dice.between(10, 120);
-    for (int i = 0; i < steps && !broken(); ++i) step();
-    if (!broken()) finish();
+    try {
+        begin_life(base::from_ms(Trace::kStart));
+        const int steps = world_.dice.between(10, 120);
+        for (int i = 0; i < steps && !broken(); ++i) step();
+        if (!broken()) finish();
+    } catch (const std::exception& e) {
+        ledger_.violate(std::string("exception: ") + e.what());
+    }
     life_.reset();
     return {ledger_.violation(),         trace_.hash(), trace_.lines(),
             std::string(store_->name()), lives_,        ledger_.figures()};
@@ -215,12 +231,12 @@ Result Run::go() {
 // ---- operators ------------------------------------------------------------------------------------------------
 
 template <class T>
-void Run::ask(std::string what, net::Task<base::Result<T>> question) {
+void Run::ask(net::Loop& loop, std::string what, net::Task<base::Result<T>> question, Answer<T> then) {
     trace_.note("operator: {}", what);
     auto pending = std::make_shared<Question>(std::move(what));
     questions_.push_back(pending);
     const auto answered = std::shared_ptr<bool>(pending, &pending->answered);
-    net::spawn(some_loop(), "operator", wait_for(std::move(question), answered));
+    net::spawn(loop, "operator", wait_for(std::move(question), answered, std::move(then)));
 }
 
 base::Ulid Run::some_message() {
@@ -228,33 +244,57 @@ base::Ulid Run::some_message() {
     return waiting.empty() ? life_->ulids.next() : world_.dice.pick(waiting);
 }
 
-delivery::Selection Run::some_selection(bool& everything) {
+delivery::Selection Run::some_selection() {
     using Kind = delivery::Selection::Kind;
     const int kind = world_.dice.between(0, 9);
-    everything = kind == 0;
     if (kind == 0) return {Kind::everything, {}, {}};
     if (kind < 4) return {Kind::domain, {}, world_.some_site().name};
     return {Kind::ids, {some_message(), some_message()}, {}};
 }
 
+void Run::freeze(const delivery::Selection& which) {
+    const int order = ++orders_;
+    const Answer<delivery::Changed> then = [this, order, which](const delivery::Changed& changed) {
+        if (last_unfreeze_ > order) return;  // side by side: who was first is nobody's to say
+        for (const std::string& key : keys_of(which)) {
+            const auto is_key = [&](const base::Ulid& id) { return id.to_string() == key; };
+            if (std::ranges::none_of(changed.unknown, is_key)) ledger_.held(key);
+        }
+    };
+    net::Loop& loop = some_loop();
+    ask(loop, "freeze", life_->service->freeze(loop, which), then);
+}
+
+void Run::unfreeze(const delivery::Selection& which) {
+    last_unfreeze_ = ++orders_;
+    for (const std::string& key : keys_of(which)) ledger_.released(key);
+    net::Loop& loop = some_loop();
+    ask(loop, "unfreeze", life_->service->unfreeze(loop, which));
+}
+
+void Run::cancel() {
+    const base::Ulid id = some_message();
+    const bool bounce = world_.dice.chance(500);
+    if (ledger_.accounts().contains(id)) ledger_.cancel_asked(id, bounce);
+    const Answer<delivery::Changed> then = [this, id](const delivery::Changed& changed) {
+        if (changed.count > 0) ledger_.held("cancel " + id.to_string());
+    };
+    net::Loop& loop = some_loop();
+    ask(loop, "cancel " + id.to_string(), life_->service->cancel(loop, {id}, bounce), then);
+}
+
 void Run::operate() {
     delivery::Service& service = *life_->service;
     net::Loop& loop = some_loop();
-    bool everything = false;
     switch (world_.dice.between(0, 7)) {
-        case 0: ledger_.retry_asked({}); return ask("retry", service.retry(loop, some_selection(everything)));
-        case 1: return ask("freeze", service.freeze(loop, some_selection(everything)));
+        case 0: ledger_.retry_asked({}); return ask(loop, "retry", service.retry(loop, some_selection()));
+        case 1: return freeze(some_selection());
         case 2:
-        case 3: return ask("unfreeze", service.unfreeze(loop, some_selection(everything)));
-        case 4: {
-            const base::Ulid id = some_message();
-            const bool bounce = world_.dice.chance(500);
-            if (ledger_.accounts().contains(id)) ledger_.cancel_asked(id, bounce);
-            return ask("cancel " + id.to_string(), service.cancel(loop, {id}, bounce));
-        }
-        case 5: return ask("list", service.list(loop, {}));
-        case 6: return ask("view", service.view(loop, some_message()));
-        default: return ask("stats", service.stats(loop));
+        case 3: return unfreeze(some_selection());
+        case 4: return cancel();
+        case 5: return ask(loop, "list", service.list(loop, {}));
+        case 6: return ask(loop, "view", service.view(loop, some_message()));
+        default: return ask(loop, "stats", service.stats(loop));
     }
 }
 

@@ -57,9 +57,15 @@ private:
     void finish();
     net::Loop& some_loop() { return life_->loops.at(world_.dice.below(life_->loops.size())); }
     base::Ulid some_message();
-    delivery::Selection some_selection(bool& everything);
+    delivery::Selection some_selection();
     template <class T>
-    void ask(std::string what, net::Task<base::Result<T>> question);
+    using Answer = std::function<void(const T&)>;
+    // `then`: once it has succeeded.
+    template <class T>
+    void ask(net::Loop& loop, std::string what, net::Task<base::Result<T>> question, Answer<T> then = {});
+    void freeze(const delivery::Selection& which);
+    void unfreeze(const delivery::Selection& which);
+    void cancel();
     bool broken() const { return !ledger_.violation().empty(); }
 
     std::uint64_t seed_;
@@ -75,6 +81,8 @@ private:
         std::string what;
         bool answered = false;
     };
+    int orders_ = 0;         // to freeze or not, in the order given
+    int last_unfreeze_ = 0;  // which of them
     std::vector<std::shared_ptr<Question>> questions_;
 };
 

@@ -4,8 +4,6 @@ namespace posthorn::simulation {
 
 using namespace std::chrono_literals;
 
-Temper healthy() { return {}; }
-
 namespace {
 
 std::vector<std::string> draw_extensions(Dice& dice) {
@@ -22,6 +20,15 @@ std::vector<std::string> draw_extensions(Dice& dice) {
 }
 
 }  // namespace
+
+// Takes everything, in its own time and way.
+Temper healthy(Dice& dice) {
+    Temper t;
+    if (dice.chance(500)) t.extensions = draw_extensions(dice);
+    std::erase_if(t.extensions, [](const std::string& e) { return e.starts_with("SIZE "); });
+    if (dice.chance(300)) t.think = dice.span(1ms, 3s);
+    return t;
+}
 
 // Most hosts have one fault; a few have all.
 Temper draw_temper(Dice& dice) {

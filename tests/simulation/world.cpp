@@ -180,7 +180,7 @@ std::string World::sender(const std::string& local) { return local + "@" + dice.
 
 void World::change_temper() {
     Host& host = *hosts_.at(dice.below(hosts_.size()));
-    host.become(dice.chance(400) ? healthy() : draw_temper(dice));
+    host.become(dice.chance(400) ? healthy(dice) : draw_temper(dice));
     trace_.note("temper of {} changes", host.endpoint().to_string());
 }
 
@@ -206,7 +206,7 @@ void World::change_dns() {
 }
 
 void World::heal() {
-    for (const auto& host : hosts_) host->become(healthy());
+    for (const auto& host : hosts_) host->become(healthy(dice));
     for (const Domain& domain : domains_) {
         resolver.fail(domain.name, DnsStatus::ok);
         resolver.delay(domain.name, {});
@@ -221,7 +221,7 @@ void World::heal() {
 base::Duration World::patience(std::size_t recipients) const {
     // What is under way may take ten minutes for the answer to its last dot, at one host; then the longest pause,
     // then its turn in a line; and the same again for the DSN that came of it.
-    base::Duration line{};
+    base::Duration line = std::chrono::seconds(60) * recipients;  // one after the other at the slowest host
     for (const auto& site : sites_) {
         if (site->rate.per_second <= 0) continue;
         const policy::RoutingTable table(config.routing);
