@@ -103,24 +103,28 @@ base::Result<control::Answer> Client::receive() {
     return *std::move(answer);
 }
 
-base::Result<control::Answer> Client::call(const std::string& command, control::Value args) {
+base::Result<control::Answer> Client::call(const std::string& command, control::Value args, const Part& part) {
     const control::Request request{.id = ++last_id_, .token = {}, .command = command, .args = std::move(args)};
     if (auto sent = send(control::frame(control::encode_request(request))); !sent)
         return std::unexpected(sent.error());
-    auto whole = receive();
-    while (whole && whole->ok && whole->more) {
-        auto next = receive();
-        if (!next) return next;
-        auto* list = whole->result.items();
-        auto* more = next->result.items();
-        if (next->ok && (list == nullptr || more == nullptr))
+    control::Value::List before;
+    for (bool first = true;; first = false) {
+        auto answer = receive();
+        if (!answer || !answer->ok) return answer;
+        auto* list = answer->result.items();
+        if (list == nullptr && (answer->more || !first))
             return base::fail(base::ErrorKind::protocol, "an answer in several frames that is no list");
-        if (list != nullptr && more != nullptr)
-            list->insert(list->end(), std::make_move_iterator(more->begin()), std::make_move_iterator(more->end()));
-        next->result = std::move(whole->result);
-        whole = std::move(next);
+        if (answer->more && part) {
+            part(std::move(*list));
+            continue;
+        }
+        if (list != nullptr && !part) {
+            before.insert(before.end(), std::make_move_iterator(list->begin()),
+                          std::make_move_iterator(list->end()));
+            if (!answer->more) answer->result = std::move(before);
+        }
+        if (!answer->more) return answer;
     }
-    return whole;
 }
 
 }  // namespace posthorn::ctl

@@ -1,6 +1,7 @@
 // A blocking client of the control socket, for command-line tools.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,9 +22,11 @@ public:
     Client(Client&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
     Client& operator=(Client&&) = delete;
 
-    // Sends one request and reads its answer; of an answer in several frames the lists are joined. An Error means
-    // that the conversation failed; a refusal is an Answer with ok == false.
-    base::Result<control::Answer> call(const std::string& command, control::Value args);
+    // Sends one request and reads its answer. Of an answer in several frames `part` gets the lists as they come, all
+    // but the last; without it they are joined. An Error means that the conversation failed; a refusal is an Answer
+    // with ok == false.
+    using Part = std::function<void(control::Value::List)>;
+    base::Result<control::Answer> call(const std::string& command, control::Value args, const Part& part = {});
 
 private:
     explicit Client(int fd) : fd_(fd) {}

@@ -7,6 +7,7 @@
 #include "ctl/client.hpp"
 #include "ctl/command_line.hpp"
 #include "ctl/show.hpp"
+#include "ctl/timeline.hpp"
 
 namespace {
 
@@ -23,7 +24,14 @@ int run(const ctl::CommandLine& line) {
         complain("the server cannot be reached: " + client.error().log_text);
         return unreachable;
     }
-    const auto answer = client->call(std::string(line.command->name), line.args);
+    ctl::ListShow list(line.json);
+    const auto show_part = [&](const control::Value::List& items) {
+        out(list.part(items));
+        std::fflush(stdout);
+    };
+    const bool timeline = line.command->shape == control::Shape::timeline && !line.json;  // is made of the whole
+    const auto answer = client->call(std::string(line.command->name), line.args,
+                                     timeline ? ctl::Client::Part() : ctl::Client::Part(show_part));
     if (!answer) {
         complain(answer.error().log_text);
         return unreachable;
@@ -32,10 +40,14 @@ int run(const ctl::CommandLine& line) {
         complain(answer->message);
         return answer->code == "bad_request" ? usage : refused;
     }
-    if (line.json)
-        out(control::to_json(answer->result, true) + "\n");
-    else
-        out(ctl::show(line.command->shape, answer->result, answer->info));
+    if (timeline) {
+        out(ctl::timeline(answer->result, answer->info));
+    } else if (const auto* items = answer->result.items()) {
+        out(list.part(*items));
+        out(list.end(answer->info));
+    } else {
+        out(line.json ? control::to_json(answer->result, true) + "\n" : ctl::show(answer->result));
+    }
     return done;
 }
 

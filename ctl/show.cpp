@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "base/utf8.hpp"
-#include "ctl/timeline.hpp"
 
 namespace posthorn::ctl {
 namespace {
@@ -50,36 +49,8 @@ std::string heading(std::string_view key) {
 }
 
 std::string table(const Value::List& rows, std::string_view indent) {
-    std::vector<std::string> keys;
-    for (const auto& row : rows) {
-        if (row.members() == nullptr) continue;
-        for (const auto& [key, value] : *row.members()) {
-            if (value.members() == nullptr && std::find(keys.begin(), keys.end(), key) == keys.end())
-                keys.push_back(key);
-        }
-    }
-    std::vector<std::vector<std::string>> lines(1);
-    for (const auto& key : keys) lines[0].push_back(heading(key));
-    for (const auto& row : rows) {
-        auto& line = lines.emplace_back();
-        for (const auto& key : keys) {
-            const auto* value = row.find(key);
-            line.push_back(value != nullptr ? base::printable(cell(*value), kMaxCell) : "");
-        }
-    }
-    std::string out;
-    for (const auto& line : lines) {
-        out += indent;
-        for (std::size_t i = 0; i < keys.size(); ++i) {
-            std::size_t widest = 0;
-            for (const auto& other : lines) widest = std::max(widest, width(other[i]));
-            out += line[i];
-            if (i + 1 < keys.size()) out.append(widest - width(line[i]) + 2, ' ');
-        }
-        while (out.ends_with(' ')) out.pop_back();
-        out += '\n';
-    }
-    return out;
+    Table table(indent);
+    return table.add(rows);
 }
 
 std::string fields(const Value& value, std::size_t indent) {
@@ -107,22 +78,83 @@ std::string fields(const Value& value, std::size_t indent) {
 
 }  // namespace
 
-std::string show(control::Shape shape, const Value& result, const Value& info) {
-    if (shape == control::Shape::timeline) return timeline(result, info);
+std::string Table::add(const Value::List& rows) {
+    std::vector<std::vector<std::string>> lines;
+    if (keys_.empty()) {
+        for (const auto& row : rows) {
+            if (row.members() == nullptr) continue;
+            for (const auto& [key, value] : *row.members()) {
+                if (value.members() == nullptr && std::find(keys_.begin(), keys_.end(), key) == keys_.end())
+                    keys_.push_back(key);
+            }
+        }
+        widths_.resize(keys_.size());
+        auto& line = lines.emplace_back();
+        for (const auto& key : keys_) line.push_back(heading(key));
+    }
+    for (const auto& row : rows) {
+        auto& line = lines.emplace_back();
+        for (const auto& key : keys_) {
+            const auto* value = row.find(key);
+            line.push_back(value != nullptr ? base::printable(cell(*value), kMaxCell) : "");
+        }
+    }
+    for (const auto& line : lines) {
+        for (std::size_t i = 0; i < line.size(); ++i) widths_[i] = std::max(widths_[i], width(line[i]));
+    }
     std::string out;
-    if (result.items() == nullptr)
-        out = fields(result, 0);
-    else if (result.items()->empty())
-        out = shape == control::Shape::table ? "none\n" : "";
-    else if (table_like(result))
-        out = table(*result.items(), "");
-    else
-        for (const auto& item : *result.items()) out += scalar(item) + "\n";
-    const auto* matched = info.find("matched");
-    if (matched != nullptr && result.items() != nullptr && matched->integer() &&
-        static_cast<std::size_t>(*matched->integer()) > result.items()->size())
-        out += fmt::format("({} of {})\n", result.items()->size(), *matched->integer());
+    for (const auto& line : lines) {
+        out += indent_;
+        for (std::size_t i = 0; i < line.size(); ++i) {
+            out += line[i];
+            if (i + 1 < line.size()) out.append(widths_[i] - width(line[i]) + 2, ' ');
+        }
+        while (out.ends_with(' ')) out.pop_back();
+        out += '\n';
+    }
     return out;
+}
+
+std::string ListShow::part(const Value::List& items) {
+    if (items.empty()) return {};
+    const bool first = !std::exchange(any_, true);
+    if (!json_) {
+        if (items.front().members() != nullptr) return table_.add(items);
+        std::string out;
+        for (const auto& item : items) out += scalar(item) + "\n";
+        return out;
+    }
+    std::string out = first ? "[" : "";
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        if (i > 0 || !first) out += ',';
+        out += "\n  ";
+        for (const char c : control::to_json(items[i], true)) {
+            out += c;
+            if (c == '\n') out += "  ";
+        }
+    }
+    return out;
+}
+
+std::string ListShow::end(const Value& info) const {
+    if (json_) return any_ ? "\n]\n" : "[]\n";
+    std::string out = any_ ? "" : "none\n";
+    const auto number = [&](std::string_view name) {
+        const auto* value = info.find(name);
+        return value != nullptr ? value->integer() : std::nullopt;
+    };
+    if (const auto changed = number("changed")) out += fmt::format("({} done)\n", *changed);
+    const auto matched = number("matched");
+    const auto given = number("given");
+    if (matched && given && *matched > *given) out += fmt::format("({} of {})\n", *given, *matched);
+    return out;
+}
+
+std::string show(const Value& result) {
+    if (result.items() == nullptr) return fields(result, 0);
+    ListShow list(false);
+    std::string out = list.part(*result.items());
+    return out += list.end({});
 }
 
 }  // namespace posthorn::ctl

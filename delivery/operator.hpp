@@ -54,42 +54,57 @@ struct MessageView {
     std::vector<RecipientView> recipients;
 };
 
-struct ListQuery {
-    enum class State : std::uint8_t {
+// Which messages are meant: those that every filter given lets through; without any, all. Filters of one recipient's
+// state (status, domain) want one recipient that fits both.
+struct Selector {
+    enum class Status : std::uint8_t {
         any,
-        active,    // some recipient is in an attempt
-        waiting,   // some recipient may start: it waits for bucket, connection or its turn
-        deferred,  // some recipient waits for its next try
+        pending,    // may start: waits for bucket, connection or its turn
+        in_flight,  // in an attempt, or its outcome is being recorded
+        deferred,   // waits for its next try
         frozen,
+        failed,  // has failed; its bounce is still to be made
     };
-    enum class Sort : std::uint8_t { arrival, next_try, attempts, size };
-    State state = State::any;
+    std::vector<base::Ulid> ids;  // not empty: these alone, and no filter counts
+    Status status = Status::any;
     std::string domain;     // pattern: "example.com", "*.example.com"; empty: all
     std::string sender;     // substring, case-insensitive
     std::string recipient;  // likewise
+    std::string reason;     // likewise: of a recipient's last reply or why it waits
     std::optional<base::WallTime> arrived_before;
     std::optional<base::WallTime> arrived_after;
+
+    bool reads() const { return !sender.empty() || !recipient.empty() || !reason.empty(); }
+    // No filter but, it may be, a domain.
+    bool domain_at_most() const {
+        return ids.empty() && status == Status::any && !reads() && !arrived_before && !arrived_after;
+    }
+};
+
+struct ListQuery {
+    enum class Sort : std::uint8_t { arrival, next_try, attempts, size };
+    Selector which;
     Sort sort = Sort::arrival;
     bool descending = false;
     std::size_t limit = 100;
 };
 
-struct ListResult {
-    std::vector<MessageView> messages;
-    std::uint64_t matched = 0;  // of which `messages` are the first; with `sender` or `recipient`: those read
-    bool truncated = false;     // there are more than were looked at
+struct ListSummary {
+    std::uint64_t matched = 0;  // in the queue; with filters that read messages: given
+    std::uint64_t given = 0;
+    bool truncated = false;  // there are more than were given or looked at
 };
 
-// Which messages a command is for.
-struct Selection {
-    enum class Kind : std::uint8_t { ids, domain, everything } kind = Kind::ids;
-    std::vector<base::Ulid> ids;
-    std::string domain;  // a domain_key
+struct ListResult {
+    std::vector<MessageView> messages;
+    std::uint64_t matched = 0;
+    bool truncated = false;
 };
 
 struct Changed {
-    std::uint64_t count = 0;          // messages (freeze of a domain or of everything: those in the queue now)
+    std::vector<base::Ulid> ids;      // done (freeze of a domain or of everything: those in the queue now)
     std::vector<base::Ulid> unknown;  // asked for, not in the queue
+    std::uint64_t count() const { return ids.size(); }
 };
 
 struct DestinationStats {

@@ -244,23 +244,22 @@ void Owner::run_due() {
     arm();
 }
 
+// A second reload meanwhile begins again.
 void Owner::replan() {
-    messages_.walk(0, messages_.end(), [this](Message& m) {
-        wakes_.remove(m);
-        plan(m);
-    });
+    const bool under_way = replan_from_ != kWalked;
+    replan_from_ = 0;
+    if (!under_way) replan_some();
 }
 
-void Owner::set_frozen(FrozenPtr frozen) {
-    const FrozenPtr before = std::exchange(frozen_, std::move(frozen));
-    messages_.walk(0, messages_.end(), [&](Message& m) {
-        const bool touched = std::ranges::any_of(m.slots, [&](const Slot& slot) {
-            return before->covers(slot.domain->name) != frozen_->covers(slot.domain->name);
-        });
-        if (!touched) return;
-        take_back(m, [&](const Slot& slot) { return frozen_->covers(slot.domain->name); });
+void Owner::replan_some() {
+    if (stopped_) return;
+    replan_from_ = go_on(messages_.walk(replan_from_, kTurn, [this](Message& m) {
         wakes_.remove(m);
         plan(m);
+    }));
+    if (replan_from_ == kWalked) return;
+    loop_.post([this, alive = std::weak_ptr(alive_)] {
+        if (!alive.expired()) replan_some();
     });
 }
 

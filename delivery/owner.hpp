@@ -50,31 +50,31 @@ public:
     void on_message(spool::QueuedMessage message) override;
     void on_result(JobResult result);
     void apply(SettingsPtr settings) { settings_ = std::move(settings); }
-    void replan();  // after a reload: every time is computed anew
-    void set_frozen(FrozenPtr frozen);
+    void replan();  // after a reload: every time is computed anew, bit by bit
+    void set_frozen(FrozenPtr frozen) { frozen_ = std::move(frozen); }  // for what starts from now; then refreeze()
     void stop();
 
-    // For operators; see delivery/service.hpp.
-    struct Row {
-        MessageView view;  // without what only the envelope knows
-        base::WallTime next_try{};
-        std::uint32_t attempts = 0;
+    // For operators; see delivery/service.hpp. Nothing of it takes long: a walk looks at kTurn places at most and
+    // tells where to go on, kWalked when that was all; the caller lets other work of the loop run in between.
+    using Place = MessageTable::Place;
+    static constexpr std::size_t kTurn = 500;
+    static constexpr Place kWalked = ~Place{0};
+    struct Key {
+        std::int64_t order;  // what the query sorts by
+        base::Ulid id;
     };
-    struct Rows {
-        std::vector<Row> rows;  // sorted, at most the number asked for
-        std::uint64_t matched = 0;
-    };
-    Rows collect(const ListQuery& query, std::size_t limit) const;
-    std::optional<Row> find(const base::Ulid& id) const;
-    void count(Stats& stats) const;
-    bool knows(const base::Ulid& id) const { return messages_.contains(id); }
-    std::uint64_t retry(const Selection& which);
-    std::uint64_t covered(const Selection& which) const;
-    // The ticket is held until it is durable, or the message gone. False: unknown.
+    Place select(const ListQuery& query, Place from, std::vector<Key>& into) const;
+    Place count(Stats& stats, Place from) const;
+    // What a change from `before` means for messages that wait.
+    Place refreeze(const Frozen& before, Place from);
+    // Without what only the envelope knows.
+    std::optional<MessageView> view(const base::Ulid& id) const;
+    // Each tells whether the message is known. `domain`: a pattern; recipients elsewhere are left alone.
+    void retry(std::span<const base::Ulid> ids, std::string_view domain, std::vector<base::Ulid>& known);
+    // The ticket is held until it is durable, or the message gone.
     bool freeze(const base::Ulid& id, bool frozen, Ticket ticket);
     bool cancel(const base::Ulid& id, bool bounce, Ticket ticket);
-
-    static bool before(const ListQuery& query, const Row& a, const Row& b);
+    bool knows(const base::Ulid& id) const { return messages_.contains(id); }
 
 private:
     // A change on its way to the queue, and what is told once it is durable.
@@ -114,6 +114,7 @@ private:
     void plan(Message& m);
     void arm();
     void run_due();
+    void replan_some();
     base::WallTime now() const { return loop_.clock().wall(); }
 
     // owner_settle.cpp: outcomes
@@ -150,9 +151,12 @@ private:
                  const std::vector<std::uint32_t>& recipients) const;
 
     // owner_operator.cpp
-    Row row(const Message& m) const;
+    using Waits = std::pair<Hold, std::optional<base::WallTime>>;
+    Waits waits(const Message& m, const Slot& slot) const;
     RecipientView recipient_view(const Message& m, const Slot& slot) const;
-    bool matches(const ListQuery& query, const Message& m) const;
+    bool matches(const Selector& which, const Message& m) const;
+    std::int64_t order(ListQuery::Sort sort, const Message& m) const;
+    Place go_on(Place place) const { return place < messages_.end() ? place : kWalked; }
 
     std::shared_ptr<Shared> shared_;
     net::Loop& loop_;
@@ -167,6 +171,7 @@ private:
 
     net::TimerId timer_ = 0;
     base::WallTime timer_at_{};
+    Place replan_from_ = kWalked;
     std::deque<JobResult> cold_;  // outcomes whose envelope must be read back first
     bool warming_ = false;
     bool stopped_ = false;

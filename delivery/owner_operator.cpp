@@ -1,5 +1,7 @@
 // What operators see of an owner's messages, and what they may do to them.
 #include <algorithm>
+#include <set>
+#include <tuple>
 
 #include "delivery/owner.hpp"
 #include "mail/address.hpp"
@@ -7,15 +9,6 @@
 namespace posthorn::delivery {
 
 namespace {
-
-bool selects(const Selection& which, const Slot& slot) {
-    switch (which.kind) {
-        case Selection::Kind::ids:
-        case Selection::Kind::everything: return true;
-        case Selection::Kind::domain: return slot.domain->name == which.domain;
-    }
-    return false;
-}
 
 std::string sentence(Hold why, const Slot& slot) {
     const std::string& domain = slot.domain->name;
@@ -55,122 +48,111 @@ std::pair<Hold, std::optional<base::WallTime>> waiting_for(const Job& job) {
 
 }  // namespace
 
+// What a pending recipient waits for, and until when if that is known.
+Owner::Waits Owner::waits(const Message& m, const Slot& slot) const {
+    if (slot.phase == Phase::recording) return {Hold::recording, std::nullopt};
+    if (slot.phase == Phase::dispatched) {
+        const auto holds = [&](const JobPtr& job) {
+            return std::ranges::binary_search(job->recipients, slot.index);
+        };
+        const auto job = std::ranges::find_if(m.jobs, holds);
+        if (job == m.jobs.end()) return {Hold::none, std::nullopt};
+        if ((*job)->state == Job::State::waiting) return waiting_for(**job);
+        return {(*job)->stage, std::nullopt};
+    }
+    if (frozen(m, slot)) return {Hold::frozen, std::nullopt};
+    const base::WallTime t = now();
+    if (stopped_) return {Hold::stopping, std::nullopt};
+    return {slot.next_try > t ? Hold::backoff : Hold::none, std::max(slot.next_try, t)};
+}
+
 RecipientView Owner::recipient_view(const Message& m, const Slot& slot) const {
     RecipientView view;
     view.index = slot.index;
     view.domain = slot.domain->name;
     view.status = slot.status;
     view.attempts = slot.attempts;
-    if (!slot.pending()) {
+    if (slot.pending())
+        std::tie(view.why, view.next_try) = waits(m, slot);
+    else
         view.why = Hold::final;
-    } else if (slot.phase == Phase::recording) {
-        view.why = Hold::recording;
-    } else if (slot.phase == Phase::dispatched) {
-        const auto holds = [&](const JobPtr& job) {
-            return std::ranges::binary_search(job->recipients, slot.index);
-        };
-        const auto job = std::ranges::find_if(m.jobs, holds);
-        if (job != m.jobs.end() && (*job)->state == Job::State::waiting) {
-            std::tie(view.why, view.next_try) = waiting_for(**job);
-        } else if (job != m.jobs.end()) {
-            view.why = (*job)->stage;
-        }
-    } else if (frozen(m, slot)) {
-        view.why = Hold::frozen;
-    } else if (stopped_) {
-        view.why = Hold::stopping;
-    } else {
-        view.why = slot.next_try > now() ? Hold::backoff : Hold::none;
-        view.next_try = std::max(slot.next_try, now());
-    }
     view.why_text = sentence(view.why, slot);
     return view;
 }
 
-Owner::Row Owner::row(const Message& m) const {
-    Row row;
-    row.view.id = m.id;
-    row.view.arrival = m.arrival;
-    row.view.size = m.size;
-    row.view.frozen = m.frozen;
-    row.next_try = base::WallTime::max();
-    for (const Slot& slot : m.slots) {
-        row.view.recipients.push_back(recipient_view(m, slot));
-        row.attempts = std::max<std::uint32_t>(row.attempts, slot.attempts);
-        if (const auto& next = row.view.recipients.back().next_try) row.next_try = std::min(row.next_try, *next);
-    }
-    return row;
-}
-
-bool Owner::matches(const ListQuery& query, const Message& m) const {
-    using State = ListQuery::State;
-    if (query.arrived_before && m.arrival >= *query.arrived_before) return false;
-    if (query.arrived_after && m.arrival <= *query.arrived_after) return false;
-    const auto in_state = [&](const Slot& slot) {
-        if (query.state == State::any) return true;
-        if (!slot.pending()) return false;
-        if (query.state == State::frozen) return frozen(m, slot);
-        if (query.state == State::deferred) return slot.phase == Phase::idle && !frozen(m, slot);
-        const auto holds = [&](const JobPtr& job) {
-            return std::ranges::binary_search(job->recipients, slot.index);
-        };
-        const auto job = std::ranges::find_if(m.jobs, holds);
-        if (job == m.jobs.end()) return false;
-        const bool waits = (*job)->state == Job::State::waiting;
-        return query.state == State::waiting ? waits : !waits;
-    };
-    return std::ranges::any_of(m.slots, [&](const Slot& slot) {
-        return (query.domain.empty() || mail::domain_matches(query.domain, slot.domain->name)) && in_state(slot);
-    });
-}
-
-bool Owner::before(const ListQuery& query, const Row& a, const Row& b) {
-    const auto compare = [&]<class T>(const T& x, const T& y) {
-        if (x != y) return query.descending ? y < x : x < y;
-        return query.descending ? b.view.id < a.view.id : a.view.id < b.view.id;
-    };
-    switch (query.sort) {
-        case ListQuery::Sort::next_try: return compare(a.next_try, b.next_try);
-        case ListQuery::Sort::attempts: return compare(a.attempts, b.attempts);
-        case ListQuery::Sort::size: return compare(a.view.size, b.view.size);
-        case ListQuery::Sort::arrival: break;
-    }
-    return compare(a.view.arrival, b.view.arrival);
-}
-
-// Keeps no more rows than asked for, however long the queue is.
-Owner::Rows Owner::collect(const ListQuery& query, std::size_t limit) const {
-    Rows out;
-    const auto less = [&](const Row& a, const Row& b) { return before(query, a, b); };
-    messages_.walk(0, messages_.end(), [&](const Message& m) {
-        if (!matches(query, m)) return;
-        ++out.matched;
-        out.rows.push_back(row(m));
-        if (out.rows.size() < limit * 2 + 64) return;
-        std::ranges::nth_element(out.rows, out.rows.begin() + static_cast<std::ptrdiff_t>(limit), less);
-        out.rows.resize(limit);
-    });
-    std::ranges::sort(out.rows, less);
-    if (out.rows.size() > limit) out.rows.resize(limit);
-    return out;
-}
-
-std::optional<Owner::Row> Owner::find(const base::Ulid& id) const {
+std::optional<MessageView> Owner::view(const base::Ulid& id) const {
     const Message* const m = messages_.find(id);
     if (!m) return std::nullopt;
-    return row(*m);
+    MessageView view;
+    view.id = m->id;
+    view.arrival = m->arrival;
+    view.size = m->size;
+    view.frozen = m->frozen;
+    for (const Slot& slot : m->slots) view.recipients.push_back(recipient_view(*m, slot));
+    return view;
 }
 
-void Owner::count(Stats& stats) const {
-    stats.messages += messages_.size();
-    messages_.walk(0, messages_.end(), [&](const Message& m) {
+bool Owner::matches(const Selector& which, const Message& m) const {
+    using Status = Selector::Status;
+    if (which.arrived_before && m.arrival >= *which.arrived_before) return false;
+    if (which.arrived_after && m.arrival <= *which.arrived_after) return false;
+    const base::WallTime t = now();
+    const auto is = [&](const Slot& slot) {
+        if (which.status == Status::any) return true;
+        if (!slot.pending()) return which.status == Status::failed;
+        if (which.status == Status::frozen) return frozen(m, slot);
+        if (slot.phase == Phase::recording) return which.status == Status::in_flight;
+        if (slot.phase == Phase::idle) {
+            if (frozen(m, slot)) return false;
+            return which.status == (slot.next_try > t ? Status::deferred : Status::pending);
+        }
+        const bool started = std::ranges::any_of(m.jobs, [&](const JobPtr& job) {
+            return job->state != Job::State::waiting && std::ranges::binary_search(job->recipients, slot.index);
+        });
+        return which.status == (started ? Status::in_flight : Status::pending);
+    };
+    return std::ranges::any_of(m.slots, [&](const Slot& slot) {
+        return (which.domain.empty() || mail::domain_matches(which.domain, slot.domain->name)) && is(slot);
+    });
+}
+
+std::int64_t Owner::order(ListQuery::Sort sort, const Message& m) const {
+    switch (sort) {
+        case ListQuery::Sort::arrival: return base::to_ms(m.arrival);
+        case ListQuery::Sort::size: return static_cast<std::int64_t>(m.size);
+        case ListQuery::Sort::attempts: {
+            std::int64_t most = 0;
+            for (const Slot& slot : m.slots) most = std::max<std::int64_t>(most, slot.attempts);
+            return most;
+        }
+        case ListQuery::Sort::next_try: break;
+    }
+    base::WallTime next = base::WallTime::max();
+    for (const Slot& slot : m.slots) {
+        if (!slot.pending()) continue;
+        if (const auto at = waits(m, slot).second) next = std::min(next, *at);
+    }
+    return base::to_ms(next);
+}
+
+Owner::Place Owner::select(const ListQuery& query, Place from, std::vector<Key>& into) const {
+    return go_on(messages_.walk(from, kTurn, [&](const Message& m) {
+        if (matches(query.which, m)) into.push_back({order(query.sort, m), m.id});
+    }));
+}
+
+Owner::Place Owner::count(Stats& stats, Place from) const {
+    const base::WallTime t = now();
+    return go_on(messages_.walk(from, kTurn, [&](const Message& m) {
+        ++stats.messages;
         if (m.frozen) ++stats.frozen;
         std::uint64_t dispatched = 0;
         for (const Slot& slot : m.slots) {
             if (!slot.pending()) continue;
             ++stats.recipients_pending;
             if (slot.phase == Phase::dispatched) ++dispatched;
-            if (slot.phase == Phase::idle && !frozen(m, slot)) ++stats.deferred;
+            if (slot.phase == Phase::idle && !frozen(m, slot))
+                ++(slot.next_try > t ? stats.deferred : stats.waiting);
         }
         for (const JobPtr& job : m.jobs) {
             if (job->state != Job::State::waiting) continue;
@@ -178,41 +160,37 @@ void Owner::count(Stats& stats) const {
             dispatched -= std::min<std::uint64_t>(dispatched, job->recipients.size());
         }
         stats.in_flight += dispatched;
-    });
+    }));
 }
 
-std::uint64_t Owner::covered(const Selection& which) const {
-    std::uint64_t count = 0;
-    messages_.walk(0, messages_.end(), [&](const Message& m) {
-        if (std::ranges::any_of(m.slots, [&](const Slot& slot) { return selects(which, slot); })) ++count;
-    });
-    return count;
+Owner::Place Owner::refreeze(const Frozen& before, Place from) {
+    return go_on(messages_.walk(from, kTurn, [&](Message& m) {
+        const bool touched = std::ranges::any_of(m.slots, [&](const Slot& slot) {
+            return before.covers(slot.domain->name) != frozen_->covers(slot.domain->name);
+        });
+        if (!touched) return;
+        take_back(m, [&](const Slot& slot) { return frozen_->covers(slot.domain->name); });
+        wakes_.remove(m);
+        plan(m);
+    }));
 }
 
-std::uint64_t Owner::retry(const Selection& which) {
-    if (stopped_) return 0;
-    std::vector<base::Ulid> hit;
-    if (which.kind == Selection::Kind::ids) {
-        std::ranges::copy_if(which.ids, std::back_inserter(hit), [&](const auto& id) { return knows(id); });
-    } else {
-        messages_.walk(0, messages_.end(), [&](const Message& m) { hit.push_back(m.id); });
-    }
-    std::uint64_t count = 0;
-    for (const base::Ulid& id : hit) {
+void Owner::retry(std::span<const base::Ulid> ids, std::string_view domain, std::vector<base::Ulid>& known) {
+    std::set<std::string> waiting_at;  // destinations that hold something of it
+    for (const base::Ulid& id : ids) {
         Message* const m = messages_.find(id);
         if (!m) continue;
-        bool any = false;
+        known.push_back(id);
+        if (stopped_) continue;
         for (Slot& slot : m->slots) {
-            if (!slot.pending() || !selects(which, slot)) continue;
-            any = true;
+            if (!slot.pending()) continue;
+            if (!domain.empty() && !mail::domain_matches(domain, slot.domain->name)) continue;
             slot.next_try = {};
-            if (slot.phase == Phase::dispatched) ways_.wake(route_of(*slot.domain)->key);
+            if (slot.phase == Phase::dispatched) waiting_at.insert(route_of(*slot.domain)->key);
         }
-        if (!any) continue;
-        ++count;
         dispatch(*m, nullptr, nullptr, true);
     }
-    return count;
+    for (const std::string& key : waiting_at) ways_.wake(key);
 }
 
 bool Owner::freeze(const base::Ulid& id, bool frozen, Ticket ticket) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,16 @@ struct Deps {
     base::Random& random;  // used by the constructor alone: seeds the loops' own
 };
 
+// A list as it is found: what matches is looked for with the first page, the pages are read one by one. Lives no longer
+// than the service.
+class Listing {
+public:
+    virtual ~Listing() = default;
+    // Messages still there, in order; it may be none. Nothing: that was all.
+    virtual net::Task<base::Result<std::optional<std::vector<MessageView>>>> next(net::Loop& loop) = 0;
+    virtual const ListSummary& summary() const = 0;  // after the last
+};
+
 class Service {
 public:
     // Reads what is frozen from config.state_dir; an unreadable file is an error of start().
@@ -57,23 +68,31 @@ public:
 
     bool running() const;  // started and not stopping; any thread
 
-    // For operators. `loop` is the caller's; each resumes there.
+    // For operators. `loop` is the caller's; each resumes there. However long the queue is, no loop is held up: it is
+    // gone through some hundred messages at a turn, and read back page by page.
+    std::unique_ptr<Listing> list(ListQuery query);
     net::Task<base::Result<ListResult>> list(net::Loop& loop, ListQuery query);
     net::Task<base::Result<MessageView>> view(net::Loop& loop, base::Ulid id);  // permanent error: unknown
     net::Task<base::Result<Stats>> stats(net::Loop& loop);
-    // Next tries become now; a destination that was unreachable is tried again at once. The rate limit holds.
-    net::Task<base::Result<Changed>> retry(net::Loop& loop, Selection which);
-    // Durable when it returns. What is in an attempt ends it. Frozen mail does not expire.
-    net::Task<base::Result<Changed>> freeze(net::Loop& loop, Selection which);
-    net::Task<base::Result<Changed>> unfreeze(net::Loop& loop, Selection which);
+    // Which an order would be about; nothing is done.
+    net::Task<base::Result<Changed>> select(net::Loop& loop, Selector which);
+    // Next tries become now, of recipients in the selector's domain alone if it names one; a destination that was
+    // unreachable is tried again at once. The rate limit holds.
+    net::Task<base::Result<Changed>> retry(net::Loop& loop, Selector which);
+    // Durable when it returns. What is in an attempt ends it. Frozen mail does not expire. Of everything or of a whole
+    // domain it holds for what comes, too; with any other filter it is about the messages it finds.
+    net::Task<base::Result<Changed>> freeze(net::Loop& loop, Selector which);
+    net::Task<base::Result<Changed>> unfreeze(net::Loop& loop, Selector which);
     // Pending recipients become cancelled; with `bounce` failed, and the sender is told. Recipients in an attempt
     // end it first. Durable when it returns.
-    net::Task<base::Result<Changed>> cancel(net::Loop& loop, std::vector<base::Ulid> ids, bool bounce);
+    net::Task<base::Result<Changed>> cancel(net::Loop& loop, Selector which, bool bounce);
 
     // How mail for a domain goes now and why, one reason a line. Any thread.
     std::vector<std::string> explain_route(std::string_view domain) const;
 
 private:
+    net::Task<base::Result<Changed>> freeze_or_not(net::Loop& loop, Selector which, bool on);
+
     struct Impl;
     std::shared_ptr<Impl> impl_;
 };

@@ -1,68 +1,18 @@
-// The operator's side of the service: questions and orders to all loops, answers put together.
+// What operators ask the service: looked for on all loops bit by bit, read back page by page.
 #include <algorithm>
+#include <tuple>
 
 #include "base/ascii.hpp"
+#include "delivery/ask.hpp"
 #include "delivery/service_impl.hpp"
-#include "net/pool.hpp"
 
 namespace posthorn::delivery {
 
 namespace {
 
-// Looked at when a filter needs the envelope.
-constexpr std::size_t kMaxScanned = 10'000;
-constexpr std::size_t kMaxListed = 10'000;
+constexpr std::size_t kFirstPage = 8;  // messages: the first line is not to wait for more
+constexpr std::size_t kPage = 64;
 constexpr std::size_t kMaxDestinations = 100;
-
-// Runs `fn` on another loop; resumes on `from` with its answer.
-template <class R>
-net::Task<R> ask(net::Loop& from, net::Loop& to, std::function<R()> fn) {
-    struct Box {
-        explicit Box(net::Loop& loop) : event(loop) {}
-        std::optional<R> value;
-        net::Event event;
-    };
-    auto box = std::make_shared<Box>(from);
-    to.post([box, fn = std::move(fn), &from]() mutable {
-        R value = fn();
-        from.post([box = std::move(box), value = std::move(value)]() mutable {
-            box->value.emplace(std::move(value));
-            box->event.notify_all();
-        });
-    });
-    while (!box->value) co_await box->event.wait();
-    R value = std::move(*box->value);
-    co_return value;
-}
-
-// Resumes when all copies of its ticket are gone.
-class Wait {
-public:
-    explicit Wait(net::Loop& loop) : loop_(loop), over_(std::make_shared<Over>(loop)) {
-        ticket_ = std::shared_ptr<void>(nullptr, [&loop, over = over_](void*) {
-            loop.post([over] {
-                over->flag = true;
-                over->event.notify_all();
-            });
-        });
-    }
-    const Ticket& ticket() const { return ticket_; }
-    net::Task<> all_gone() {
-        const std::shared_ptr<Over> over = over_;
-        ticket_.reset();
-        while (!over->flag) co_await over->event.wait();
-    }
-
-private:
-    struct Over {
-        explicit Over(net::Loop& loop) : event(loop) {}
-        bool flag = false;
-        net::Event event;
-    };
-    net::Loop& loop_;
-    std::shared_ptr<Over> over_;
-    Ticket ticket_;
-};
 
 bool contains(std::string_view text, std::string_view part) {
     return part.empty() || base::lower(text).find(base::lower(part)) != std::string::npos;
@@ -97,179 +47,229 @@ void complete(MessageView& view, const spool::StoredMessage& stored) {
     view.recipients = std::move(all);
 }
 
-bool wanted(const ListQuery& query, const MessageView& view) {
-    if (!contains(view.sender, query.sender)) return false;
-    if (query.recipient.empty()) return true;
-    return std::ranges::any_of(view.recipients,
-                               [&](const auto& r) { return contains(r.address, query.recipient); });
+// What only the read message tells. Each recipient filter may be met by another recipient.
+bool wanted(const Selector& which, const MessageView& view) {
+    if (!contains(view.sender, which.sender)) return false;
+    const auto any = [&](const auto& fits) { return std::ranges::any_of(view.recipients, fits); };
+    if (!which.recipient.empty() && !any([&](const auto& r) { return contains(r.address, which.recipient); }))
+        return false;
+    return which.reason.empty() || any([&](const RecipientView& r) {
+               return contains(r.why_text, which.reason) || contains(r.last.text, which.reason) ||
+                      contains(r.last.status, which.reason);
+           });
+}
+
+struct Piece {
+    std::vector<Owner::Key> keys;
+    Owner::Place next = 0;
+};
+
+struct Matches {
+    std::vector<base::Ulid> ids;  // sorted; with a limit the first of them
+    std::uint64_t matched = 0;
+};
+
+void keep_first(std::vector<Owner::Key>& keys, std::size_t limit, bool descending) {
+    const auto before = [descending](const Owner::Key& a, const Owner::Key& b) {
+        const auto order = std::tie(a.order, a.id) <=> std::tie(b.order, b.id);
+        return descending ? order > 0 : order < 0;
+    };
+    if (keys.size() > limit) {
+        std::ranges::nth_element(keys, keys.begin() + static_cast<std::ptrdiff_t>(limit), before);
+        keys.resize(limit);
+    }
+    std::ranges::sort(keys, before);
 }
 
 // (Impl is private to the service: these take it as it comes.)
 template <class Impl>
-net::Task<Owner::Rows> rows_of_all(net::Loop& loop, std::shared_ptr<Impl> impl, ListQuery query,
-                                   std::size_t limit) {
-    Owner::Rows all;
-    for (std::size_t i = 0; i < impl->parts.size(); ++i) {
-        std::function<Owner::Rows()> question = [impl, i, query, limit] {
-            return impl->parts[i].owner->collect(query, limit);
-        };
-        Owner::Rows rows = co_await ask<Owner::Rows>(loop, impl->loops.at(i), std::move(question));
-        all.matched += rows.matched;
-        std::ranges::move(rows.rows, std::back_inserter(all.rows));
+net::Task<Matches> find_matches(net::Loop& loop, std::shared_ptr<Impl> impl, ListQuery query, std::size_t limit) {
+    Matches found;
+    if (!query.which.ids.empty()) {
+        found.ids = std::move(query.which.ids);
+        found.matched = found.ids.size();
+        co_return found;
     }
-    std::ranges::sort(all.rows, [&](const auto& a, const auto& b) { return Owner::before(query, a, b); });
-    co_return all;
+    std::vector<Owner::Key> keys;
+    for (std::size_t i = 0; i < impl->parts.size(); ++i) {
+        for (Owner::Place from = 0; from != Owner::kWalked;) {
+            std::function<Piece()> question = [impl, i, from, query] {
+                Piece piece;
+                piece.next = impl->parts[i].owner->select(query, from, piece.keys);
+                return piece;
+            };
+            Piece piece = co_await ask<Piece>(loop, impl->loops.at(i), std::move(question));
+            from = piece.next;
+            found.matched += piece.keys.size();
+            std::ranges::move(piece.keys, std::back_inserter(keys));
+            // Keeps not many more than asked for, however long the queue is.
+            if (keys.size() / 2 > limit + Owner::kTurn) keep_first(keys, limit, query.descending);
+        }
+    }
+    keep_first(keys, limit, query.descending);
+    for (const Owner::Key& key : keys) found.ids.push_back(key.id);
+    co_return found;
 }
 
-// The ids sorted by the loop that owns them; those unknown there are told.
+// Those still there, in the same order.
 template <class Impl>
-net::Task<Changed> for_ids(net::Loop& loop, std::shared_ptr<Impl> impl, std::vector<base::Ulid> ids,
-                           std::function<bool(Owner&, const base::Ulid&)> act) {
-    Changed changed;
+net::Task<std::vector<MessageView>> read_page(net::Loop& loop, std::shared_ptr<Impl> impl,
+                                              std::vector<base::Ulid> ids) {
+    using Views = std::vector<std::optional<MessageView>>;
+    spool::Queue& queue = impl->shared->deps.queue;
+    Views live(ids.size());
     for (std::size_t i = 0; i < impl->parts.size(); ++i) {
-        std::vector<base::Ulid> mine;
-        std::ranges::copy_if(ids, std::back_inserter(mine),
-                             [&](const auto& id) { return impl->shared->deps.queue.shard_of(id) == i; });
-        if (mine.empty()) continue;
-        std::function<std::vector<base::Ulid>()> order = [impl, i, mine, act] {
-            std::vector<base::Ulid> unknown;
-            for (const base::Ulid& id : mine) {
-                if (!act(*impl->parts[i].owner, id)) unknown.push_back(id);
+        std::function<Views()> question = [impl, i, ids, &queue] {
+            Views mine(ids.size());
+            for (std::size_t k = 0; k < ids.size(); ++k) {
+                if (queue.shard_of(ids[k]) == i) mine[k] = impl->parts[i].owner->view(ids[k]);
             }
-            return unknown;
+            return mine;
         };
-        std::vector<base::Ulid> unknown =
-            co_await ask<std::vector<base::Ulid>>(loop, impl->loops.at(i), std::move(order));
-        changed.count += mine.size() - unknown.size();
-        std::ranges::move(unknown, std::back_inserter(changed.unknown));
+        Views mine = co_await ask<Views>(loop, impl->loops.at(i), std::move(question));
+        for (std::size_t k = 0; k < ids.size(); ++k) {
+            if (mine[k]) live[k] = std::move(mine[k]);
+        }
     }
-    co_return changed;
+    std::vector<MessageView> out;
+    for (std::size_t k = 0; k < ids.size(); ++k) {
+        if (!live[k]) continue;
+        auto stored = co_await queue.look(loop, ids[k]);
+        if (!stored) continue;  // done meanwhile
+        complete(*live[k], *stored);
+        out.push_back(*std::move(live[k]));
+    }
+    co_return out;
 }
 
-template <class Impl>
-net::Task<std::uint64_t> sum_of_all(net::Loop& loop, std::shared_ptr<Impl> impl,
-                                    std::function<std::uint64_t(Owner&)> act) {
-    std::uint64_t sum = 0;
-    for (std::size_t i = 0; i < impl->parts.size(); ++i) {
-        std::function<std::uint64_t()> order = [impl, i, act] { return act(*impl->parts[i].owner); };
-        const std::uint64_t part = co_await ask<std::uint64_t>(loop, impl->loops.at(i), std::move(order));
-        sum += part;
-    }
-    co_return sum;
-}
-
-// Domains or everything: the file first, then the owners. One at a time.
-template <class Impl>
-net::Task<base::Result<void>> change_frozen(net::Loop& loop, std::shared_ptr<Impl> impl, Selection which, bool on) {
-    while (impl->freezing.exchange(true)) {
-        co_await net::sleep_until(loop, loop.now() + std::chrono::milliseconds(10));
-    }
-    Frozen next = *impl->frozen.with([](const FrozenPtr& f) { return f; });
-    if (which.kind == Selection::Kind::everything)
-        next.everything = on;
-    else if (on)
-        next.domains.insert(which.domain);
-    else
-        next.domains.erase(which.domain);
-    const std::string directory = impl->settings()->config.state_dir;
-    base::Result<void> written;
-    if (!directory.empty()) {
-        auto write = [impl, directory, next]() -> base::Result<void> {
-            return write_frozen(*impl->disk, directory, next);
-        };
-        written = co_await net::offload(loop, impl->shared->deps.disk, std::move(write));
-    }
-    if (written) {
-        const auto snapshot = std::make_shared<const Frozen>(std::move(next));
-        impl->frozen.with([&](FrozenPtr& f) { f = snapshot; });
-        std::function<std::uint64_t(Owner&)> tell = [snapshot](Owner& owner) -> std::uint64_t {
-            owner.set_frozen(snapshot);
-            return 0;
-        };
-        co_await sum_of_all(loop, impl, std::move(tell));
-    }
-    impl->freezing = false;
-    co_return written;
-}
+constexpr std::size_t kNoLimit = std::size_t{1} << 40;
 
 template <class Impl>
-net::Task<base::Result<Changed>> freeze_or_not(net::Loop& loop, std::shared_ptr<Impl> impl, Selection which,
-                                               bool on) {
-    Changed changed;
-    if (which.kind == Selection::Kind::ids) {
-        Wait wait(loop);
-        std::function<bool(Owner&, const base::Ulid&)> act = [on, ticket = wait.ticket()](Owner& owner,
-                                                                                          const base::Ulid& id) {
-            return owner.freeze(id, on, ticket);
-        };
-        changed = co_await for_ids(loop, impl, std::move(which.ids), std::move(act));
-        co_await wait.all_gone();
-        co_return changed;
+class PagedListing final : public Listing {
+public:
+    PagedListing(std::shared_ptr<Impl> impl, ListQuery query)
+        : impl_(std::move(impl)),
+          query_(std::move(query)),
+          filters_(query_.which.ids.empty() && query_.which.reads()) {}
+
+    net::Task<base::Result<std::optional<std::vector<MessageView>>>> next(net::Loop& loop) override {
+        const bool first = !std::exchange(looked_, true);
+        if (first) found_ = co_await find_matches(loop, impl_, query_, filters_ ? kNoLimit : query_.limit);
+        const std::size_t left = query_.limit - summary_.given;
+        const std::size_t size =
+            std::min({first ? kFirstPage : kPage, found_.ids.size() - at_, filters_ ? kPage : left});
+        if (size == 0 || left == 0) {
+            summary_.matched = filters_ ? summary_.given : found_.matched;
+            summary_.truncated = filters_ ? at_ < found_.ids.size() : found_.matched > at_;
+            co_return std::nullopt;
+        }
+        const auto begin = found_.ids.begin() + static_cast<std::ptrdiff_t>(at_);
+        std::vector<base::Ulid> ids(begin, begin + static_cast<std::ptrdiff_t>(size));
+        at_ += size;
+        std::vector<MessageView> page = co_await read_page(loop, impl_, std::move(ids));
+        if (filters_) std::erase_if(page, [&](const MessageView& view) { return !wanted(query_.which, view); });
+        if (page.size() > left) page.resize(left);
+        summary_.given += page.size();
+        co_return std::move(page);
     }
-    std::function<std::uint64_t(Owner&)> count = [which](Owner& owner) { return owner.covered(which); };
-    changed.count = co_await sum_of_all(loop, impl, std::move(count));
-    auto written = co_await change_frozen(loop, impl, std::move(which), on);
-    if (!written) co_return std::unexpected(written.error());
-    co_return changed;
-}
+    const ListSummary& summary() const override { return summary_; }
+
+private:
+    std::shared_ptr<Impl> impl_;
+    const ListQuery query_;
+    const bool filters_;  // that only a read message can answer
+    bool looked_ = false;
+    Matches found_;
+    std::size_t at_ = 0;
+    ListSummary summary_;
+};
 
 }  // namespace
 
+std::unique_ptr<Listing> Service::list(ListQuery query) {
+    return std::make_unique<PagedListing<Impl>>(impl_, std::move(query));
+}
+
 net::Task<base::Result<ListResult>> Service::list(net::Loop& loop, ListQuery query) {
-    const auto impl = impl_;
+    const std::unique_ptr<Listing> listing = list(std::move(query));
     ListResult result;
-    query.limit = std::min(query.limit, kMaxListed);
-    const bool reads = !query.sender.empty() || !query.recipient.empty();
-    Owner::Rows rows = co_await rows_of_all(loop, impl, query, reads ? kMaxScanned : query.limit);
-    for (Owner::Row& row : rows.rows) {
-        if (result.messages.size() >= query.limit) break;
-        auto stored = co_await impl->shared->deps.queue.load(loop, row.view.id);
-        if (!stored) continue;  // done meanwhile
-        complete(row.view, *stored);
-        if (!wanted(query, row.view)) continue;
-        if (reads) ++result.matched;
-        result.messages.push_back(std::move(row.view));
+    for (;;) {
+        auto page = co_await listing->next(loop);
+        if (!page) co_return std::unexpected(page.error());
+        if (!*page) break;
+        std::ranges::move(**page, std::back_inserter(result.messages));
     }
-    if (!reads) result.matched = rows.matched;
-    result.truncated = rows.matched > (reads ? rows.rows.size() : result.messages.size());
+    result.matched = listing->summary().matched;
+    result.truncated = listing->summary().truncated;
     co_return result;
+}
+
+net::Task<base::Result<Changed>> Service::select(net::Loop& loop, Selector which) {
+    const auto impl = impl_;
+    Changed out;
+    ListQuery query;
+    query.limit = kNoLimit;
+    query.which = std::move(which);
+    if (query.which.ids.empty() && query.which.reads()) {
+        const std::unique_ptr<Listing> listing = list(std::move(query));
+        for (;;) {
+            auto page = co_await listing->next(loop);
+            if (!page) co_return std::unexpected(page.error());
+            if (!*page) co_return out;
+            for (const MessageView& view : **page) out.ids.push_back(view.id);
+        }
+    }
+    if (query.which.ids.empty()) {
+        Matches found = co_await find_matches(loop, impl, std::move(query), kNoLimit);
+        out.ids = std::move(found.ids);
+        co_return out;
+    }
+    for (const base::Ulid& id : query.which.ids) {
+        std::function<bool()> question = [impl, id] {
+            return impl->parts[impl->shared->deps.queue.shard_of(id)].owner->knows(id);
+        };
+        net::Loop& home = impl->loops.at(impl->shared->deps.queue.shard_of(id));
+        const bool known = co_await ask<bool>(loop, home, std::move(question));
+        (known ? out.ids : out.unknown).push_back(id);
+    }
+    co_return out;
 }
 
 net::Task<base::Result<MessageView>> Service::view(net::Loop& loop, base::Ulid id) {
     const auto impl = impl_;
+    std::vector<MessageView> views = co_await read_page(loop, impl, std::vector<base::Ulid>(1, id));
+    if (!views.empty()) co_return std::move(views.front());
+    // Not in the queue, or not to be read: the queue says which.
     auto stored = co_await impl->shared->deps.queue.load(loop, id);
     if (!stored) co_return std::unexpected(stored.error());
-    const std::size_t shard = impl->shared->deps.queue.shard_of(id);
-    std::function<std::optional<Owner::Row>()> question = [impl, shard, id]() -> std::optional<Owner::Row> {
-        return shard < impl->parts.size() ? impl->parts[shard].owner->find(id) : std::nullopt;
-    };
-    std::optional<Owner::Row> row =
-        co_await ask<std::optional<Owner::Row>>(loop, impl->loops.at(shard), std::move(question));
-    if (!row) {
-        co_return base::fail(base::ErrorKind::permanent, "no message " + id.to_string() + " in the queue");
-    }
-    complete(row->view, *stored);
-    co_return std::move(row->view);
+    co_return base::fail(base::ErrorKind::permanent, "no message " + id.to_string() + " in the queue");
 }
 
 net::Task<base::Result<Stats>> Service::stats(net::Loop& loop) {
     const auto impl = impl_;
     Stats all;
     for (std::size_t i = 0; i < impl->parts.size(); ++i) {
-        std::function<Stats()> question = [impl, i] {
-            Stats part;
-            impl->parts[i].owner->count(part);
-            impl->parts[i].table->collect(part.destinations);
-            return part;
+        struct Part {
+            Stats stats;
+            Owner::Place next = 0;
         };
-        Stats part = co_await ask<Stats>(loop, impl->loops.at(i), std::move(question));
-        all.messages += part.messages;
-        all.recipients_pending += part.recipients_pending;
-        all.in_flight += part.in_flight;
-        all.waiting += part.waiting;
-        all.deferred += part.deferred;
-        all.frozen += part.frozen;
-        std::ranges::move(part.destinations, std::back_inserter(all.destinations));
+        for (Owner::Place from = 0; from != Owner::kWalked;) {
+            std::function<Part()> question = [impl, i, from] {
+                Part part;
+                part.next = impl->parts[i].owner->count(part.stats, from);
+                if (from == 0) impl->parts[i].table->collect(part.stats.destinations);
+                return part;
+            };
+            Part part = co_await ask<Part>(loop, impl->loops.at(i), std::move(question));
+            from = part.next;
+            all.messages += part.stats.messages;
+            all.recipients_pending += part.stats.recipients_pending;
+            all.in_flight += part.stats.in_flight;
+            all.waiting += part.stats.waiting;
+            all.deferred += part.stats.deferred;
+            all.frozen += part.stats.frozen;
+            std::ranges::move(part.stats.destinations, std::back_inserter(all.destinations));
+        }
     }
     std::ranges::sort(all.destinations, std::greater{}, [](const auto& d) { return d.waiting + d.in_flight; });
     if (all.destinations.size() > kMaxDestinations) all.destinations.resize(kMaxDestinations);
@@ -279,45 +279,6 @@ net::Task<base::Result<Stats>> Service::stats(net::Loop& loop) {
         all.frozen_domains.assign(frozen->domains.begin(), frozen->domains.end());
     }
     co_return all;
-}
-
-net::Task<base::Result<Changed>> Service::retry(net::Loop& loop, Selection which) {
-    const auto impl = impl_;
-    Changed changed;
-    if (which.kind == Selection::Kind::ids) {
-        std::function<bool(Owner&, const base::Ulid&)> act = [](Owner& owner, const base::Ulid& id) {
-            if (!owner.knows(id)) return false;
-            owner.retry(Selection{Selection::Kind::ids, {id}, {}});
-            return true;
-        };
-        changed = co_await for_ids(loop, impl, std::move(which.ids), std::move(act));
-        co_return changed;
-    }
-    std::function<std::uint64_t(Owner&)> act = [which](Owner& owner) { return owner.retry(which); };
-    changed.count = co_await sum_of_all(loop, impl, std::move(act));
-    co_return changed;
-}
-
-net::Task<base::Result<Changed>> Service::freeze(net::Loop& loop, Selection which) {
-    auto changed = co_await freeze_or_not(loop, impl_, std::move(which), true);
-    co_return changed;
-}
-
-net::Task<base::Result<Changed>> Service::unfreeze(net::Loop& loop, Selection which) {
-    auto changed = co_await freeze_or_not(loop, impl_, std::move(which), false);
-    co_return changed;
-}
-
-net::Task<base::Result<Changed>> Service::cancel(net::Loop& loop, std::vector<base::Ulid> ids, bool bounce) {
-    const auto impl = impl_;
-    Wait wait(loop);
-    std::function<bool(Owner&, const base::Ulid&)> act = [bounce, ticket = wait.ticket()](Owner& owner,
-                                                                                          const base::Ulid& id) {
-        return owner.cancel(id, bounce, ticket);
-    };
-    Changed changed = co_await for_ids(loop, impl, std::move(ids), std::move(act));
-    co_await wait.all_gone();
-    co_return changed;
 }
 
 }  // namespace posthorn::delivery

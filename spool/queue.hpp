@@ -127,6 +127,9 @@ public:
     // here is damaged, was copied to corrupt/ and is no longer in the queue: forget it.
     virtual net::Task<base::Result<StoredMessage>> load(net::Loop& loop, base::Ulid id) = 0;
 
+    // The same without the body, which is not looked at: for lists.
+    virtual net::Task<base::Result<StoredMessage>> look(net::Loop& loop, base::Ulid id) { return load(loop, id); }
+
     // Which loop a message belongs to.
     virtual std::size_t shard_of(const base::Ulid& id) const = 0;
 

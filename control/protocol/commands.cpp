@@ -12,41 +12,63 @@
 namespace posthorn::control {
 namespace {
 
-constexpr std::array<std::string_view, 5> kStates = {"any", "active", "waiting", "deferred", "frozen"};
+constexpr std::array<std::string_view, 5> kStatuses = {"pending", "in-flight", "deferred", "frozen", "failed"};
 constexpr std::array<std::string_view, 4> kSorts = {"arrival", "next_try", "attempts", "size"};
+
+template <std::size_t N, std::size_t M>
+constexpr std::array<Argument, N + M> join(const std::array<Argument, N>& a, const std::array<Argument, M>& b) {
+    std::array<Argument, N + M> out{};
+    std::copy(a.begin(), a.end(), out.begin());
+    std::copy(b.begin(), b.end(), out.begin() + N);
+    return out;
+}
 
 constexpr Argument kOneId = {
     .name = "id", .type = ArgType::text, .required = true, .plain = true, .help = "A message's id."};
-constexpr Argument kIds = {.name = "ids", .type = ArgType::ids, .plain = true, .help = "Messages' ids."};
-constexpr Argument kDomain = {.name = "domain", .type = ArgType::text, .help = "All recipients of this domain."};
-constexpr Argument kAll = {.name = "all", .type = ArgType::flag, .help = "Everything in the queue."};
 
-constexpr std::array kList = {
-    Argument{.name = "state",
+// Which messages: the same for every command.
+constexpr std::array kSelector = {
+    Argument{
+        .name = "ids", .type = ArgType::ids, .plain = true, .help = "Messages' ids; no filter goes with them."},
+    Argument{.name = "status",
              .type = ArgType::choice,
              .help = "Only messages with a recipient in this state.",
-             .choices = kStates},
+             .choices = kStatuses},
     Argument{.name = "domain",
              .type = ArgType::text,
-             .help = "Only for this domain; \"*.example.com\": names below it."},
+             .help = "Only for this recipient domain; \"*.example.com\": names below it."},
     Argument{.name = "sender", .type = ArgType::text, .help = "Only where the sender holds this text."},
     Argument{.name = "recipient", .type = ArgType::text, .help = "Only where a recipient holds this text."},
+    Argument{.name = "reason",
+             .type = ArgType::text,
+             .help = "Only where a last reply, or why a recipient waits, holds this text."},
     Argument{.name = "older_than", .type = ArgType::duration, .help = "Only what arrived longer ago."},
     Argument{.name = "newer_than", .type = ArgType::duration, .help = "Only what arrived less long ago."},
-    Argument{.name = "sort", .type = ArgType::choice, .help = "Order; arrival if not given.", .choices = kSorts},
-    Argument{.name = "descending", .type = ArgType::flag, .help = "Largest or newest first."},
-    Argument{.name = "limit",
-             .type = ArgType::integer,
-             .help = "At most so many; 100 if not given.",
-             .min = 1,
-             .max = 10'000},
 };
+constexpr auto kList = join(
+    kSelector,
+    std::array{
+        Argument{
+            .name = "sort", .type = ArgType::choice, .help = "Order; arrival if not given.", .choices = kSorts},
+        Argument{.name = "descending", .type = ArgType::flag, .help = "Largest or newest first."},
+        Argument{.name = "limit",
+                 .type = ArgType::integer,
+                 .help = "At most so many; 100 if not given.",
+                 .min = 1,
+                 .max = 10'000'000},
+    });
 constexpr std::array kView = {kOneId};
-constexpr std::array kWhich = {kIds, kDomain, kAll};
-constexpr std::array kDelete = {
-    Argument{.name = "ids", .type = ArgType::ids, .required = true, .plain = true, .help = "Messages' ids."},
-    Argument{.name = "bounce", .type = ArgType::flag, .help = "Tell the senders."},
-};
+constexpr auto kWhich =
+    join(kSelector,
+         std::array{
+             Argument{.name = "all", .type = ArgType::flag, .help = "Everything in the queue."},
+             Argument{.name = "dry_run", .type = ArgType::flag, .help = "Only tell how many messages it would be."},
+         });
+constexpr auto kDelete =
+    join(kWhich, std::array{
+                     Argument{.name = "bounce", .type = ArgType::flag, .help = "Tell the senders."},
+                     Argument{.name = "yes", .type = ArgType::flag, .help = "Needed: what is deleted is gone."},
+                 });
 constexpr std::array kRoute = {
     Argument{.name = "domain", .type = ArgType::text, .required = true, .plain = true, .help = "A domain."},
 };
@@ -88,10 +110,12 @@ constexpr std::array kCommands = {
     Command{"queue.view", Role::read, Shape::message, "One message: its recipients and why they wait.", kView},
     Command{"queue.stats", Role::read, Shape::fields, "Figures of the queue and its destinations.", {}},
     Command{"queue.route", Role::read, Shape::fields, "How mail for a domain goes now, and why.", kRoute},
-    Command{"queue.retry", Role::write, Shape::fields, "Try again now.", kWhich},
-    Command{"queue.freeze", Role::write, Shape::fields, "Hold back until unfrozen.", kWhich},
-    Command{"queue.unfreeze", Role::write, Shape::fields, "Let go on.", kWhich},
-    Command{"queue.delete", Role::write, Shape::fields, "Give up pending recipients.", kDelete},
+    Command{"queue.retry", Role::write, Shape::table, "Try again now.", kWhich},
+    Command{"queue.process-now", Role::write, Shape::table, "Try everything again now.", {}},
+    Command{"queue.freeze", Role::write, Shape::table,
+            "Hold back until unfrozen; of a domain alone or of all also what comes later.", kWhich},
+    Command{"queue.unfreeze", Role::write, Shape::table, "Let go on.", kWhich},
+    Command{"queue.delete", Role::write, Shape::table, "Give up pending recipients.", kDelete},
     Command{"trace", Role::read, Shape::timeline, "What happened to a message, an address or a client.", kTrace},
 };
 

@@ -102,7 +102,8 @@ public:
     bool writable() const { return active_ != nullptr && !full_; }
 
     // ---- any thread
-    base::Result<StoredMessage> load(const base::Ulid& id);
+    enum class Parts : std::uint8_t { all, no_body };
+    base::Result<StoredMessage> load(const base::Ulid& id, Parts parts = Parts::all);
     bool knows(const base::Ulid& id) const;
     std::optional<Entry> find(const base::Ulid& id) const;
     // The inline body where it stands, without looking at it. For a message that was written in this run.

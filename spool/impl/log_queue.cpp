@@ -228,8 +228,16 @@ void LogQueue::set_in_hand(std::size_t loop_index, std::optional<base::Ulid> id)
 }
 
 net::Task<base::Result<StoredMessage>> LogQueue::load(net::Loop& loop, base::Ulid id) {
-    auto read = [this, id]() -> base::Result<StoredMessage> {
-        auto message = log_->load(id);
+    return read(loop, id, Log::Parts::all);
+}
+
+net::Task<base::Result<StoredMessage>> LogQueue::look(net::Loop& loop, base::Ulid id) {
+    return read(loop, id, Log::Parts::no_body);
+}
+
+net::Task<base::Result<StoredMessage>> LogQueue::read(net::Loop& loop, base::Ulid id, Log::Parts parts) {
+    auto read = [this, id, parts]() -> base::Result<StoredMessage> {
+        auto message = log_->load(id, parts);
         if (!message && message.error().kind == base::ErrorKind::permanent && log_->knows(id))
             quarantine(id, message.error().log_text);
         return message;

@@ -55,6 +55,7 @@ public:
                                          std::unique_ptr<Intake> body) override;
     void record(StateChange change, Recorded done) override;
     net::Task<base::Result<StoredMessage>> load(net::Loop& loop, base::Ulid id) override;
+    net::Task<base::Result<StoredMessage>> look(net::Loop& loop, base::Ulid id) override;
     std::size_t shard_of(const base::Ulid& id) const override;
     void attach(std::vector<QueueOwner*> owners) override;
     void set_in_hand(std::size_t loop_index, std::optional<base::Ulid> id) override;
@@ -91,6 +92,7 @@ private:
     std::shared_ptr<const Body> body_for_owner(std::shared_ptr<const std::string> bytes,
                                                std::shared_ptr<Share> share, const base::Ulid& id);
 
+    net::Task<base::Result<StoredMessage>> read(net::Loop& loop, base::Ulid id, Log::Parts parts);
     bool needs_disk(const StateChange& change) const;
     void submit_change(StateChange change, Recorded done);
     void prepare_gated(base::Ulid id, StateChange change, Recorded done);

@@ -112,13 +112,13 @@ base::Result<std::shared_ptr<const Body>> Log::open_body(const Entry& entry, con
                         header.body_length);
 }
 
-base::Result<StoredMessage> Log::load(const base::Ulid& id) {
+base::Result<StoredMessage> Log::load(const base::Ulid& id, Parts parts) {
     for (int tries = 0;; ++tries) {
         const auto entry = find(id);
         if (!entry) return damaged("message " + id.to_string() + " is not in the queue");
         auto raw = read(*entry);
         base::Result<std::shared_ptr<const Body>> body;
-        if (raw) body = open_body(*entry, raw->header);
+        if (raw && parts == Parts::all) body = open_body(*entry, raw->header);
         if (!raw || !body) {
             const auto now = find(id);
             if (now && now->message == entry->message && now->state == entry->state)
@@ -126,7 +126,7 @@ base::Result<StoredMessage> Log::load(const base::Ulid& id) {
             if (tries >= kLoadTries) return moved();
             continue;
         }
-        {
+        if (parts == Parts::all) {
             const std::lock_guard lock(mutex_);
             if (Entry* now = table_.find(id)) now->verified = 1;
         }

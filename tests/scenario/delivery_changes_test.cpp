@@ -15,7 +15,9 @@ TEST_CASE("a cancel that finds nothing left to do does not hold up the outcomes 
     const auto id = w.send("", {"r@a.test", "q@b.test"});
     w.loops.run_for(50ms);
     REQUIRE(peer->mail().size() == 1);
-    CHECK(w.ask(w.service->cancel(w.loops.at(1), {id}, false)).count == 1);
+    delivery::Selector which;
+    which.ids = {id};
+    CHECK(w.ask(w.service->cancel(w.loops.at(1), which, false)).count() == 1);
     w.loops.run_for(1min);
     CHECK(slow->mail().size() == 1);
     CHECK(w.done(id));

@@ -10,7 +10,7 @@ using namespace posthorn::testing;
 using namespace std::chrono_literals;
 using delivery::Hold;
 using delivery::ListQuery;
-using delivery::Selection;
+using delivery::Selector;
 using mail::EventKind;
 using mail::RecipientStatus;
 
@@ -24,8 +24,16 @@ policy::DomainRule limited(std::string pattern, double rate, std::uint32_t burst
     return rule;
 }
 
-Selection domain(std::string name) { return {Selection::Kind::domain, {}, std::move(name)}; }
-Selection one(const base::Ulid& id) { return {Selection::Kind::ids, {id}, {}}; }
+Selector domain(std::string name) {
+    Selector which;
+    which.domain = std::move(name);
+    return which;
+}
+Selector one(const base::Ulid& id) {
+    Selector which;
+    which.ids = {id};
+    return which;
+}
 
 struct TempDir {
     TempDir() {
@@ -142,11 +150,11 @@ TEST_CASE("freezing a message, a domain, everything") {
     auto& loop = w.loops.at(0);
     const auto id = w.send("s@mail.test", {"r@a.test"});
     w.loops.run_for(1s);
-    Selection which;
+    Selector which;
     SUBCASE("message") { which = one(id); }
     SUBCASE("domain") { which = domain("a.test"); }
-    SUBCASE("everything") { which.kind = Selection::Kind::everything; }
-    CHECK(w.ask(w.service->freeze(loop, which)).count == 1);
+    SUBCASE("everything") { which = {}; }
+    CHECK(w.ask(w.service->freeze(loop, which)).count() == 1);
     peer->up();
     w.loops.run_for(24h);
     CHECK(peer->connections() == 0);
@@ -154,19 +162,19 @@ TEST_CASE("freezing a message, a domain, everything") {
     CHECK(view.recipients[0].why == Hold::frozen);
     CHECK_FALSE(view.recipients[0].next_try);
     ListQuery query;
-    query.state = ListQuery::State::frozen;
+    query.which.status = Selector::Status::frozen;
     CHECK(w.ask(w.service->list(loop, query)).matched == 1);
 
     w.restart();
     w.loops.run_for(24h * 6);
     CHECK(peer->connections() == 0);
     CHECK_FALSE(w.done(id));
-    if (which.kind == Selection::Kind::domain) {
+    if (!which.domain.empty()) {
         CHECK(w.ask(w.service->stats(loop)).frozen_domains == std::vector<std::string>{"a.test"});
     }
     w.config.retry.max_age = 24h * 10;
     w.reload();
-    CHECK(w.ask(w.service->unfreeze(loop, which)).count == 1);
+    CHECK(w.ask(w.service->unfreeze(loop, which)).count() == 1);
     w.loops.run_for(1s);
     CHECK(peer->mail().size() == 1);
     w.check_invariants(true);
@@ -187,11 +195,11 @@ TEST_CASE("an operator's retry is at once, also where nothing was reachable") {
     CHECK(view.recipients[0].why == Hold::backoff);
     CHECK(view.recipients[0].last.status == "4.4.1");
     peer->up();
-    CHECK(w.ask(w.service->retry(w.loops.at(0), one(first))).count == 1);
+    CHECK(w.ask(w.service->retry(w.loops.at(0), one(first))).count() == 1);
     w.loops.run_for(1s);
     CHECK(peer->mail().size() == 2);
     auto gone = w.ask(w.service->retry(w.loops.at(0), one(first)));
-    CHECK(gone.count == 0);
+    CHECK(gone.count() == 0);
     CHECK(gone.unknown == std::vector<base::Ulid>{first});
     w.check_invariants(true);
 }
@@ -205,14 +213,14 @@ TEST_CASE("cancelling, silently and with a report") {
     const auto id = w.send("me@home.test", {"r@a.test", "q@a.test"});
     w.loops.run_for(1s);
     SUBCASE("silently") {
-        CHECK(w.ask(w.service->cancel(w.loops.at(1), {id}, false)).count == 1);
+        CHECK(w.ask(w.service->cancel(w.loops.at(1), one(id), false)).count() == 1);
         CHECK(w.done(id));
         w.loops.run_for(1h);
         CHECK(home->mail().empty());
         CHECK(w.events.count(EventKind::cancelled) == 2);
     }
     SUBCASE("with a report") {
-        CHECK(w.ask(w.service->cancel(w.loops.at(1), {id}, true)).count == 1);
+        CHECK(w.ask(w.service->cancel(w.loops.at(1), one(id), true)).count() == 1);
         CHECK(w.done(id));
         w.loops.run_for(1h);
         CHECK(home->mail().size() == 1);
@@ -230,13 +238,13 @@ TEST_CASE("what is in an attempt when it is cancelled ends it, and is not tried 
     w.loops.run_for(2500ms);
     SUBCASE("it fails") {
         peer->on("RCPT", "450 4.2.0 later");
-        w.ask(w.service->cancel(w.loops.at(0), {id}, false));
+        w.ask(w.service->cancel(w.loops.at(0), one(id), false));
         w.loops.run_for(1h);
         CHECK(w.state(id).status == RecipientStatus::cancelled);
         CHECK(peer->transactions().size() == 1);
     }
     SUBCASE("it succeeds") {
-        w.ask(w.service->cancel(w.loops.at(0), {id}, false));
+        w.ask(w.service->cancel(w.loops.at(0), one(id), false));
         w.loops.run_for(1h);
         CHECK(w.state(id).status == RecipientStatus::delivered);
     }
@@ -256,7 +264,7 @@ TEST_CASE("a cancel or freeze while a connection is being opened") {
     const auto id = w.send("s@mail.test", {"2@a.test"});
     w.loops.run_for(100ms);  // ... and a second connection is under way for this one
     SUBCASE("cancel") {
-        w.ask(w.service->cancel(w.loops.at(0), {id}, false));
+        w.ask(w.service->cancel(w.loops.at(0), one(id), false));
         w.loops.run_for(1h);
         CHECK(w.state(id).status == RecipientStatus::cancelled);
         CHECK(peer->mail().size() == 1);
@@ -287,8 +295,8 @@ TEST_CASE("freezing takes back what waits for a token") {
     for (int i = 0; i < 5; ++i) ids.push_back(w.send("s@mail.test", {"r@slow.test"}));
     w.loops.run_for(1s);
     CHECK(peer->mail().size() == 1);
-    const Selection which = domain("slow.test");
-    CHECK(w.ask(w.service->freeze(w.loops.at(1), which)).count == 4);
+    const Selector which = domain("slow.test");
+    CHECK(w.ask(w.service->freeze(w.loops.at(1), which)).count() == 4);
     w.loops.run_for(1h);
     CHECK(peer->mail().size() == 1);
     CHECK(w.ask(w.service->stats(w.loops.at(1))).destinations.empty());
@@ -338,12 +346,12 @@ TEST_CASE("a list is sorted, filtered and bounded") {
     query.descending = true;
     CHECK(w.ask(w.service->list(w.loops.at(0), query)).messages[0].id == ids[29]);
     query.limit = 100;
-    query.domain = "b.test";
+    query.which.domain = "b.test";
     list = w.ask(w.service->list(w.loops.at(0), query));
     CHECK(list.matched == 10);
     CHECK_FALSE(list.truncated);
-    query.domain.clear();
-    query.sender = "S17@";
+    query.which.domain.clear();
+    query.which.sender = "S17@";
     list = w.ask(w.service->list(w.loops.at(0), query));
     REQUIRE(list.messages.size() == 1);
     CHECK(list.messages[0].id == ids[17]);

@@ -20,15 +20,24 @@ net::Task<> wait_for(net::Task<base::Result<T>> question, std::shared_ptr<bool> 
     if (answer && then) then(*answer);
 }
 
-std::vector<std::string> keys_of(const delivery::Selection& which) {
-    switch (which.kind) {
-        case delivery::Selection::Kind::everything: return {"*"};
-        case delivery::Selection::Kind::domain: return {which.domain};
-        case delivery::Selection::Kind::ids: break;
-    }
+std::vector<std::string> keys_of(const delivery::Selector& which) {
+    if (!which.domain.empty()) return {which.domain};
+    if (which.ids.empty()) return {"*"};
     std::vector<std::string> keys;
     for (const base::Ulid& id : which.ids) keys.push_back(id.to_string());
     return keys;
+}
+
+delivery::Selector of_domain(std::string name) {
+    delivery::Selector which;
+    which.domain = std::move(name);
+    return which;
+}
+
+delivery::Selector of_ids(std::vector<base::Ulid> ids) {
+    delivery::Selector which;
+    which.ids = std::move(ids);
+    return which;
 }
 
 }  // namespace
@@ -194,9 +203,9 @@ void Run::finish() {
         return std::ranges::all_of(questions_, [](const auto& q) { return q->answered; });
     };
     life_->loops.run_until(answered, 1h);
-    unfreeze({delivery::Selection::Kind::everything, {}, {}});
-    for (const auto& site : world_.sites()) unfreeze({delivery::Selection::Kind::domain, {}, site->name});
-    unfreeze({delivery::Selection::Kind::ids, ledger_.waiting(), {}});
+    unfreeze({});
+    for (const auto& site : world_.sites()) unfreeze(of_domain(site->name));
+    if (const auto waiting = ledger_.waiting(); !waiting.empty()) unfreeze(of_ids(waiting));
     std::size_t recipients = 0;
     for (const auto& [id, account] : ledger_.accounts()) recipients += account.fates.size();
     const auto all_done = [&] {
@@ -244,15 +253,14 @@ base::Ulid Run::some_message() {
     return waiting.empty() ? life_->ulids.next() : world_.dice.pick(waiting);
 }
 
-delivery::Selection Run::some_selection() {
-    using Kind = delivery::Selection::Kind;
+delivery::Selector Run::some_selection() {
     const int kind = world_.dice.between(0, 9);
-    if (kind == 0) return {Kind::everything, {}, {}};
-    if (kind < 4) return {Kind::domain, {}, world_.some_site().name};
-    return {Kind::ids, {some_message(), some_message()}, {}};
+    if (kind == 0) return {};
+    if (kind < 4) return of_domain(world_.some_site().name);
+    return of_ids({some_message(), some_message()});
 }
 
-void Run::freeze(const delivery::Selection& which) {
+void Run::freeze(const delivery::Selector& which) {
     const int order = ++orders_;
     const Answer<delivery::Changed> then = [this, order, which](const delivery::Changed& changed) {
         if (last_unfreeze_ > order) return;  // side by side: who was first is nobody's to say
@@ -265,7 +273,7 @@ void Run::freeze(const delivery::Selection& which) {
     ask(loop, "freeze", life_->service->freeze(loop, which), then);
 }
 
-void Run::unfreeze(const delivery::Selection& which) {
+void Run::unfreeze(const delivery::Selector& which) {
     last_unfreeze_ = ++orders_;
     for (const std::string& key : keys_of(which)) ledger_.released(key);
     net::Loop& loop = some_loop();
@@ -277,10 +285,10 @@ void Run::cancel() {
     const bool bounce = world_.dice.chance(500);
     if (ledger_.accounts().contains(id)) ledger_.cancel_asked(id, bounce);
     const Answer<delivery::Changed> then = [this, id](const delivery::Changed& changed) {
-        if (changed.count > 0) ledger_.held("cancel " + id.to_string());
+        if (changed.count() > 0) ledger_.held("cancel " + id.to_string());
     };
     net::Loop& loop = some_loop();
-    ask(loop, "cancel " + id.to_string(), life_->service->cancel(loop, {id}, bounce), then);
+    ask(loop, "cancel " + id.to_string(), life_->service->cancel(loop, of_ids({id}), bounce), then);
 }
 
 void Run::operate() {
@@ -292,7 +300,7 @@ void Run::operate() {
         case 2:
         case 3: return unfreeze(some_selection());
         case 4: return cancel();
-        case 5: return ask(loop, "list", service.list(loop, {}));
+        case 5: return ask(loop, "list", service.list(loop, delivery::ListQuery()));
         case 6: return ask(loop, "view", service.view(loop, some_message()));
         default: return ask(loop, "stats", service.stats(loop));
     }

@@ -57,14 +57,14 @@ private:
     void finish();
     net::Loop& some_loop() { return life_->loops.at(world_.dice.below(life_->loops.size())); }
     base::Ulid some_message();
-    delivery::Selection some_selection();
+    delivery::Selector some_selection();
     template <class T>
     using Answer = std::function<void(const T&)>;
     // `then`: once it has succeeded.
     template <class T>
     void ask(net::Loop& loop, std::string what, net::Task<base::Result<T>> question, Answer<T> then = {});
-    void freeze(const delivery::Selection& which);
-    void unfreeze(const delivery::Selection& which);
+    void freeze(const delivery::Selector& which);
+    void unfreeze(const delivery::Selector& which);
     void cancel();
     bool broken() const { return !ledger_.violation().empty(); }
 

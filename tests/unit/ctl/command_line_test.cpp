@@ -66,13 +66,33 @@ TEST_CASE("lists are shown as aligned tables, maps as fields") {
     auto rows = Value::list();
     rows.add(Value::map().set("id", "A").set("to", Value::list().add(to("jürgen@x")).add(to("b"))).set("size", 5));
     rows.add(Value::map().set("id", "LONG").set("to", Value::list()).set("size", 1234));
-    CHECK(show(control::Shape::table, rows, Value::map().set("matched", 7)) ==
+    CHECK(show(rows) ==
           "ID    TO           SIZE\n"
           "A     jürgen@x +1  5\n"
-          "LONG  -            1234\n"
-          "(2 of 7)\n");
+          "LONG  -            1234\n");
     auto status = Value::map();
     status.set("ready", true).set("spool", Value::map().set("messages", 3)).set("notes", Value::list().add("one"));
-    CHECK(show(control::Shape::fields, status, {}) == "ready: yes\nspool:\n  messages: 3\nnotes:\n  one\n");
-    CHECK(show(control::Shape::table, Value::list(), {}) == "none\n");
+    CHECK(show(status) == "ready: yes\nspool:\n  messages: 3\nnotes:\n  one\n");
+    CHECK(show(Value::list()) == "none\n");
+}
+
+TEST_CASE("a list is shown as it comes: the same columns, no line twice, JSON that is whole") {
+    const auto row = [](const char* id, int size) { return Value::map().set("id", id).set("size", size); };
+    ListShow text(false);
+    CHECK(text.part({row("A", 1), row("BB", 2)}) == "ID  SIZE\nA   1\nBB  2\n");
+    CHECK(text.part({}) == "");
+    CHECK(text.part({row("CCC", 3)}) == "CCC  3\n");
+    CHECK(text.end(Value::map().set("matched", 7).set("given", 3)) == "(3 of 7)\n");
+    CHECK(ListShow(false).end({}) == "none\n");
+    ListShow orders(false);
+    orders.part({row("A", 1)});
+    CHECK(orders.end(Value::map().set("changed", 1)) == "(1 done)\n");
+
+    auto all = Value::list();
+    all.add(row("A", 1)).add(row("B", 2)).add(row("C", 3));
+    ListShow json(true);
+    std::string shown = json.part({row("A", 1)});
+    shown += json.part({row("B", 2), row("C", 3)});
+    CHECK(shown + json.end({}) == control::to_json(all, true) + "\n");
+    CHECK(ListShow(true).end({}) == "[]\n");
 }

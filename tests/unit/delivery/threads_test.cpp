@@ -63,9 +63,8 @@ struct Ends final : mail::EventSink {
 
 net::Task<> harass(delivery::Service* service, net::Loop* loop, std::atomic<bool>* enough) {
     for (int n = 0; !*enough; ++n) {
-        delivery::Selection which;
-        which.kind = n % 2 == 0 ? delivery::Selection::Kind::domain : delivery::Selection::Kind::everything;
-        which.domain = domain(n % kDomains);
+        delivery::Selector which;
+        if (n % 2 == 0) which.domain = domain(n % kDomains);
         auto frozen = co_await service->freeze(*loop, which);
         delivery::ListQuery query;
         auto list = co_await service->list(*loop, query);

@@ -99,9 +99,9 @@ TEST_CASE("arguments are checked against the table") {
     CHECK_FALSE(check_args(*list, with("older_than", "1h30m")));
     CHECK(check_args(*list, with("older_than", "soon")) ==
           "argument older_than wants a duration such as \"1h30m\"");
-    CHECK(check_args(*list, with("limit", 0)) == "argument limit wants an integer from 1 to 10000");
-    CHECK(check_args(*list, with("state", "bored")) ==
-          "argument state wants one of any, active, waiting, deferred, frozen");
+    CHECK(check_args(*list, with("limit", 0)) == "argument limit wants an integer from 1 to 10000000");
+    CHECK(check_args(*list, with("status", "bored")) ==
+          "argument status wants one of pending, in-flight, deferred, frozen, failed");
     CHECK(check_args(*list, with("limt", 1)) == "queue.list has no argument limt; did you mean limit?");
     CHECK(check_args(*find_command("queue.view"), Value::map()) == "queue.view needs the argument id");
     CHECK(check_args(*find_command("queue.retry"), with("ids", Value::list().add("x"))) ==

@@ -1,0 +1,96 @@
+"""What operators do to the queue: one grammar of which messages are meant, and what becomes of them."""
+
+from harness.control import Control, pack
+from harness.smtp import message, submit
+from harness.wait import until
+
+
+def _held(t, *mails):
+    """A daemon whose next hop is down, with these (sender, recipient) in its queue; the ids in the order given."""
+    peer = t.peer()
+    peer.stop()
+    daemon = t.relay(peer, more_domains={"example.org": {"mx_override": peer.address}})
+    ids = []
+    for sender, recipient in mails:
+        submit(daemon.smtp, recipient, message("held"), sender=sender)
+        until(lambda: len(daemon.queue()) == len(ids) + 1, 10, "the queue")
+        ids += [m["id"] for m in daemon.queue() if m["id"] not in ids]
+    until(lambda: all(r["attempts"] > 0 for m in daemon.queue() for r in m["recipients"]), 20, "the first attempts")
+    return daemon, peer, ids
+
+
+def _ids(daemon, *words):
+    return [m["id"] for m in daemon.mailctl("queue", "list", *words, json_output=True)]
+
+
+def one_grammar_says_which_messages_are_meant(t):
+    daemon, _, (one, two, three) = _held(
+        t, ("ann@example.com", "x@example.net"), ("bob@example.com", "y@example.net"),
+        ("ann@example.com", "z@example.org"))
+    assert _ids(daemon) == [one, two, three]
+    assert _ids(daemon, "--descending", "--limit", 2) == [three, two]
+    assert _ids(daemon, "--sender", "ANN@") == [one, three]
+    assert _ids(daemon, "--recipient", "y@") == [two]
+    assert _ids(daemon, "--domain", "example.org") == [three]
+    assert _ids(daemon, "--sender", "ann", "--domain", "example.net") == [one]
+    assert _ids(daemon, "--status", "deferred") == [one, two, three]
+    assert _ids(daemon, "--status", "frozen") == []
+    assert _ids(daemon, "--older-than", "1h") == [] and len(_ids(daemon, "--newer-than", "1h")) == 3
+    assert len(_ids(daemon, "--reason", "no such reason")) == 0
+    reply = daemon.mailctl("queue", "view", one, json_output=True)["recipients"][0]["last_reply"]
+    assert one in _ids(daemon, "--reason", reply[:10]), reply
+    assert _ids(daemon, two, one) == [two, one]
+
+    counted = daemon.mailctl("queue", "freeze", "--sender", "ann", "--dry-run", json_output=True)
+    assert counted["messages"] == 2 and not any(m["frozen"] for m in daemon.queue()), counted
+    told = daemon.mailctl("queue", "freeze", "--sender", "ann", json_output=True)
+    assert told == [{"id": one, "result": "frozen"}, {"id": three, "result": "frozen"}], told
+    assert _ids(daemon, "--status", "frozen") == [one, three]
+    told = daemon.mailctl("queue", "unfreeze", one, "01ARZ3NDEKTSV4RRFFQ69G5FAV", json_output=True)
+    assert told[0] == {"id": one, "result": "unfrozen"} and told[1]["result"] == "not in the queue", told
+
+    for unclear in (("retry",), ("freeze",), ("retry", one, "--domain", "example.net"), ("delete", "--all"),
+                    ("delete", one), ("list", "--status", "bored")):
+        done = daemon.mailctl("queue", *unclear, check=False)
+        assert done.returncode == 2 and done.stderr, (unclear, done)
+    assert len(daemon.queue()) == 3
+    assert "deleted" in daemon.mailctl("queue", "delete", "--domain", "example.org", "--yes").stdout
+    assert _ids(daemon) == [one, two]
+    assert daemon.mailctl("queue", "delete", "--all", "--yes", json_output=True)
+    daemon.wait_queue(0)
+
+
+def a_frozen_domain_stays_so_for_what_comes_and_over_a_restart(t):
+    daemon, peer, _ = _held(t, ("a@example.com", "x@example.net"), ("a@example.com", "y@example.org"))
+    daemon.mailctl("queue", "freeze", "--domain", "example.net")
+    peer.start()
+    daemon.restart()
+    assert daemon.mailctl("queue", "stats", json_output=True)["frozen_domains"] == ["example.net"]
+    submit(daemon.smtp, "later@example.net", message("later"))
+    daemon.mailctl("queue", "process-now")
+    until(lambda: _ids(daemon, "--domain", "example.org") == [], 20, "what is not frozen")
+    held = daemon.queue()
+    assert len(held) == 2 and all(m["why"] == "frozen" for m in held), held
+    daemon.mailctl("queue", "unfreeze", "--domain", "example.net")
+    daemon.wait_queue(0)
+    assert len(peer.messages) == 3
+
+
+def a_long_list_begins_at_once(t):
+    daemon = t.relay(t.peer())
+    daemon.mailctl("queue", "freeze", "--all")
+    for number in range(120):
+        submit(daemon.smtp, f"r{number}@example.net", message(f"number {number}"))
+    with Control(daemon.socket) as control:
+        control.send(pack({"v": 1, "id": 7, "cmd": "queue.list", "args": {"limit": 1000}}))
+        frames = [control.read()]
+        while frames[-1].get("more"):
+            frames.append(control.read())
+    assert len(frames[0]["result"]) <= 10, "the first frame does not wait for many"
+    assert len(frames) > 2 and all(frame["ok"] for frame in frames)
+    listed = [m["id"] for frame in frames for m in frame["result"]]
+    assert len(listed) == len(set(listed)) == 120
+    assert frames[-1]["info"]["matched"] == 120 and not frames[-1]["info"]["truncated"]
+    text = daemon.mailctl("queue", "list", "--limit", 1000).stdout.splitlines()
+    assert len(text) == 121 and sum(line.startswith("ID") for line in text) == 1, "one heading, a line a message"
+    assert "(100 of 120)" in daemon.mailctl("queue", "list").stdout
