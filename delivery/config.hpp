@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "delivery/step_timeouts.hpp"
 #include "net/address.hpp"
 #include "net/tls.hpp"
 #include "policy/backoff.hpp"
@@ -13,17 +14,6 @@
 #include "policy/routing.hpp"
 
 namespace posthorn::delivery {
-
-// RFC 5321 §4.5.3.2 allows minutes; these are the defaults of [delivery.timeouts].
-struct StepTimeouts {
-    base::Duration connect = std::chrono::seconds(30);  // and the greeting, again as long
-    base::Duration ehlo = std::chrono::seconds(30);
-    base::Duration starttls = std::chrono::seconds(30);
-    base::Duration mail_from = std::chrono::seconds(30);
-    base::Duration rcpt_to = std::chrono::seconds(30);
-    base::Duration data = std::chrono::minutes(2);  // each block, and ten minutes for the final reply
-    base::Duration quit = std::chrono::seconds(10);
-};
 
 struct DsnConfig {
     bool enabled = true;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/log.hpp"
+
 namespace posthorn::delivery {
 
 namespace {
@@ -86,6 +88,9 @@ void Destination::stop() {
     waiting_.clear();
     while (wake_idle()) {
     }
+    for (Worker* worker : workers_) {
+        if (worker->held) worker->gate.interrupt();
+    }
     if (timer_ != 0) context_.loop.cancel(std::exchange(timer_, 0));
     show(Hold::stopping, {});
 }
@@ -93,6 +98,7 @@ void Destination::stop() {
 void Destination::abort() {
     for (Worker* worker : workers_) {
         if (worker->connection) worker->connection->abort();
+        worker->gate.interrupt();
     }
 }
 
@@ -124,6 +130,10 @@ void Destination::pump() {
     }
     board_->head = waiting_.front()->sequence.load();
     const base::SteadyTime now = context_.loop.now();
+    if (held_ > 0) {
+        show(Hold::unrecorded, {});
+        return;
+    }
     if (pause_until_ > now) {
         hold(Hold::unreachable, pause_until_);
         return;
@@ -195,6 +205,20 @@ void Destination::opened(Worker& worker) {
     if (std::exchange(worker.opening, false)) --opening_;
 }
 
+void Destination::set_held(Worker& worker, bool held) {
+    if (std::exchange(worker.held, held) == held) return;
+    if (!held) {
+        --held_;
+        return;
+    }
+    ++held_;
+    context_.shared->metrics.unrecorded.add();
+    base::log::warning("delivery.unrecorded",
+                       {{"destination", route_->key},
+                        {"msg", "the outcome of a message cannot be recorded; nothing more is sent until it is"}});
+    pump();
+}
+
 void Destination::open_worker() {
     ++opening_;
     net::spawn(context_.loop, "delivery.worker", work(shared_from_this()));
@@ -219,7 +243,7 @@ void Destination::drop_revoked() {
 // The next job, if one may start now.
 JobPtr Destination::take() {
     const base::SteadyTime now = context_.loop.now();
-    if (stopped_ || pause_until_ > now || !token_free(now)) return nullptr;
+    if (stopped_ || held_ > 0 || pause_until_ > now || !token_free(now)) return nullptr;
     while (!waiting_.empty()) {
         JobPtr job = std::move(waiting_.front());
         waiting_.pop_front();

@@ -5,6 +5,9 @@
 // reports to the message's owner. While no connection stands only one worker tries to open one, so that a dead
 // host costs one attempt and not one a message; when it fails, all that wait fail with it, and what comes after
 // is held for a moment. A second connection is opened only when work waits.
+//
+// No worker ends a message before the outcome of its last one is durable, over whatever connection, and none leaves
+// before: so at most `max_connections` messages are taken by hosts and not yet known to be, should we crash.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +18,7 @@
 #include <vector>
 
 #include "delivery/address_memory.hpp"
+#include "delivery/gate.hpp"
 #include "delivery/job.hpp"
 #include "delivery/next_hops.hpp"
 #include "delivery/shared.hpp"
@@ -61,16 +65,18 @@ public:
 
 private:
     struct Worker {
-        explicit Worker(net::Loop& loop) : event(loop) {}
+        explicit Worker(net::Loop& loop) : event(loop), gate(loop) {}
         std::unique_ptr<Connection> connection;
         std::uint64_t generation = 0;  // of the configuration the connection was opened under
         net::Event event;              // notified when `woken` was set
+        Gate gate;                     // shut until the outcome of its last message is durable
+        bool held = false;             // ... which takes too long
         bool woken = false;
         bool opening = true;  // has no connection yet
     };
     struct Attempt;
     class Membership;
-    enum class Sent : std::uint8_t { done, lost, no_token };
+    enum class Sent : std::uint8_t { done, lost, no_token, withheld };
 
     void change(const RoutePtr& route);
     void pump();
@@ -79,6 +85,7 @@ private:
     void note_limited(Job& job);
     bool token_free(base::SteadyTime now) const { return bucket_.next(unpaid_) <= now; }
     void opened(Worker& worker);
+    void set_held(Worker& worker, bool held);
     bool may_open(base::SteadyTime now) const;
     void open_worker();
     bool wake_idle();
@@ -97,6 +104,8 @@ private:
     net::Task<bool> fetch(Attempt* a);
     net::Task<> reach(Worker* worker, Attempt* a);
     net::Task<Sent> transact(Worker* worker, Attempt* a);
+    net::Task<> last_recorded(Worker* worker);
+    bool concludes(Worker& worker, Attempt& a, Sent sent);
     void take_results(Attempt& a, TransactionResult result);
     void finish(Attempt& a);
     void fail_internally(Attempt& a, const std::string& trouble);
@@ -118,6 +127,7 @@ private:
     std::vector<Worker*> idle_;     // the last to become so is the first to be used
     std::size_t connected_ = 0;
     std::size_t opening_ = 0;    // workers that have no connection yet
+    std::size_t held_ = 0;       // workers whose last outcome cannot be made durable: then nothing is started
     std::size_t in_flight_ = 0;  // jobs in the hands of workers ...
     std::size_t unpaid_ = 0;     // ... of which these have not taken their token yet
     std::uint64_t generation_ = 0;

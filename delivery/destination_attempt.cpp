@@ -15,6 +15,7 @@ using Kind = mail::Outcome::Kind;
 // One job in one worker's hands.
 struct Destination::Attempt {
     JobPtr job;
+    Worker* worker = nullptr;
     std::vector<smtp::RecipientResult> results;  // parallel to job->recipients
     std::vector<std::size_t> undecided;          // positions: no host has answered for them yet
     base::WallTime started{};
@@ -37,6 +38,7 @@ public:
     }
     ~Membership() {
         destination_->opened(worker_);
+        destination_->set_held(worker_, false);
         std::erase(destination_->workers_, &worker_);
         std::erase(destination_->idle_, &worker_);
     }
@@ -71,9 +73,21 @@ net::Task<> Destination::work(std::shared_ptr<Destination> self) {
             std::erase(self->idle_, &worker);
             break;
         }
+        co_await self->last_recorded(&worker);
         co_await self->part(&worker);
     }
     self->pump();
+}
+
+// A worker stays, and keeps its place among the connections, until the outcome of its last message is durable.
+net::Task<> Destination::last_recorded(Worker* worker) {
+    if (!worker->held) {
+        const auto until = context_.loop.now() + kRecordPatience;
+        const bool passed = co_await worker->gate.pass(until);
+        if (passed || stopped_) co_return;
+        set_held(*worker, true);
+    }
+    while (!stopped_ && !worker->gate.open()) co_await worker->gate.pass(std::nullopt);
 }
 
 bool Destination::usable(Worker& worker) {
@@ -101,6 +115,7 @@ net::Task<> Destination::part(Worker* worker) {
 net::Task<> Destination::attempt(Worker* worker, JobPtr job) {
     Attempt a;
     a.job = std::move(job);
+    a.worker = worker;
     ++in_flight_;
     ++unpaid_;
     std::string trouble;
@@ -127,9 +142,10 @@ net::Task<> Destination::run(Worker* worker, Attempt* attempt) {
     a.trail = begin_trail(*a.job->envelope, *context_.random, context_.loop);
     if (usable(*worker)) {
         const Sent sent = co_await transact(worker, attempt);
-        if (sent == Sent::no_token) put_back(std::move(a.job));
-        if (sent == Sent::done) finish(a);
-        if (sent != Sent::lost) co_return;
+        if (concludes(*worker, a, sent)) co_return;
+    } else if (worker->connection) {
+        const auto until = context_.loop.now() + kRecordPatience;
+        co_await worker->gate.pass(until);
     }
     co_await part(worker);
     co_await reach(worker, attempt);
@@ -204,9 +220,7 @@ net::Task<> Destination::reach(Worker* worker, Attempt* a) {
         ++connected_;
         context_.shared->metrics.connections.add(1);
         const Sent sent = co_await transact(worker, a);
-        if (sent == Sent::no_token) put_back(std::move(a->job));
-        if (sent == Sent::done) finish(*a);
-        if (sent != Sent::lost) co_return;
+        if (concludes(*worker, *a, sent)) co_return;
         permanent = false;
         last = a->results[a->undecided.front()].outcome;
         drop_connection(*worker);
@@ -221,6 +235,21 @@ net::Task<> Destination::reach(Worker* worker, Attempt* a) {
     if (!permanent && last.status.starts_with('5')) last.status.front() = '4';
     if (!permanent && last.status.starts_with('5')) last.status.front() = '4';
     not_reached(*a, std::move(last));
+}
+
+// Whether the attempt is over with this transaction.
+bool Destination::concludes(Worker& worker, Attempt& a, Sent sent) {
+    switch (sent) {
+        case Sent::lost: return false;
+        case Sent::done: finish(a); break;
+        case Sent::no_token: put_back(std::move(a.job)); break;
+        case Sent::withheld:  // no attempt, and no fault of the host
+            drop_connection(worker);
+            put_back(std::move(a.job));
+            if (!stopped_) set_held(worker, true);
+            break;
+    }
+    return true;
 }
 
 void Destination::not_reached(Attempt& a, mail::Outcome why) {
@@ -260,6 +289,7 @@ net::Task<Destination::Sent> Destination::transact(Worker* worker, Attempt* a) {
     request.envelope = a->job->envelope;
     request.body = a->job->body;
     request.another = [this] { return bucket_.take(context_.loop.now()); };
+    request.gate = &worker->gate;
     for (const std::size_t i : a->undecided) request.recipients.push_back(a->job->recipients[i]);
     if (a->trail) request.trace = mail::traceparent({a->job->envelope->trace.trace_id, a->trail->span_id});
     const auto began = context_.loop.now();
@@ -267,6 +297,7 @@ net::Task<Destination::Sent> Destination::transact(Worker* worker, Attempt* a) {
     context_.shared->metrics.in_flight.add(-1);
     add_transaction(a->trail, began, result, worker->connection->target());
     if (result.transactions == 0) bucket_.give_back();
+    if (result.withheld) co_return Sent::withheld;
     a->transacted = a->transacted || result.transactions > 0;
     take_results(*a, std::move(result));
     co_return a->undecided.empty() ? Sent::done : Sent::lost;
@@ -277,12 +308,18 @@ void Destination::take_results(Attempt& a, TransactionResult result) {
     a.bytes += result.bytes;
     a.dialogue = std::move(result.dialogue);
     std::vector<std::size_t> undecided;
+    const bool taken = std::ranges::any_of(result.recipients, &smtp::RecipientResult::taken);
     for (std::size_t k = 0; k < a.undecided.size(); ++k) {
         const std::size_t i = a.undecided[k];
         a.results[i] = std::move(result.recipients[k]);
         const bool again =
             a.results[i].outcome.kind != Kind::delivered && a.results[i].scope == smtp::FailureScope::session;
-        if (again) undecided.push_back(i);
+        if (!again) continue;
+        // What was taken is made durable before anything is tried elsewhere.
+        if (taken)
+            a.results[i].one_too_many = true;
+        else
+            undecided.push_back(i);
     }
     a.undecided = std::move(undecided);
 }
@@ -307,6 +344,8 @@ void Destination::finish(Attempt& a) {
     end_trail(a.trail, context_.loop.now(), result.recipients);
     result.trail = std::move(a.trail);
     result.active = std::move(a.active);
+    if (std::ranges::any_of(result.recipients, &smtp::RecipientResult::taken))
+        result.recorded = a.worker->gate.shut();
     context_.report(std::move(result));
 }
 
@@ -319,13 +358,7 @@ SmtpClientContext Destination::client_context() const {
     client.tls_any = config.tls_unverified;
     client.tls_checked = config.tls_verifying;
     client.hostname = config.hostname;
-    client.timeouts.connect = config.timeouts.connect;
-    client.timeouts.ehlo = config.timeouts.ehlo;
-    client.timeouts.starttls = config.timeouts.starttls;
-    client.timeouts.mail_from = config.timeouts.mail_from;
-    client.timeouts.rcpt_to = config.timeouts.rcpt_to;
-    client.timeouts.data = config.timeouts.data;
-    client.timeouts.quit = config.timeouts.quit;
+    client.timeouts = config.timeouts;
     client.eight_bit = config.bounce_eight_bit ? smtp::EightBit::bounce : smtp::EightBit::send;
     client.max_recipients = route_->max_recipients;
     return client;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/ulid.hpp"
+#include "delivery/gate.hpp"
 #include "delivery/one_or_many.hpp"
 #include "delivery/operator.hpp"
 #include "delivery/trail.hpp"
@@ -77,6 +78,7 @@ struct JobResult {
     std::shared_ptr<const std::vector<std::string>> dialogue;  // the last lines, redacted; null: there was none
     TrailPtr trail;                                            // null: not traced
     std::shared_ptr<void> active;                              // counts until the owner has taken over
+    Ticket recorded;  // some recipient was taken: kept until that is durable, or the message gone
 };
 
 }  // namespace posthorn::delivery

@@ -28,6 +28,7 @@ public:
     const mail::Envelope& envelope() const { return *envelope_; }
     void rewind() { offset_ = 0; }
     std::uint64_t given() const { return offset_; }
+    std::uint64_t left() const { return size() - offset_; }
     // The next piece is of the trace headers: good as long as the source, not only until the next call.
     bool in_trace() const { return offset_ < envelope_->trace_headers.size(); }
 

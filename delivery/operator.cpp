@@ -13,6 +13,7 @@ std::string_view name(Hold hold) {
         case Hold::connecting: return "connecting";
         case Hold::in_flight: return "in flight";
         case Hold::recording: return "recording";
+        case Hold::unrecorded: return "unrecorded";
         case Hold::frozen: return "frozen";
         case Hold::stopping: return "stopping";
         case Hold::final: return "final";

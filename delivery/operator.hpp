@@ -24,6 +24,7 @@ enum class Hold : std::uint8_t {
     connecting,   // a connection is being opened
     in_flight,    // a transaction is under way
     recording,    // its outcome is being made durable
+    unrecorded,   // the outcome of an earlier message to its destination cannot be made durable
     frozen,       // by an operator
     stopping,     // the server goes down
     final,        // nothing is left to do

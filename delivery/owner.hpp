@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "delivery/frozen.hpp"
+#include "delivery/gate.hpp"
 #include "delivery/job.hpp"
 #include "delivery/message.hpp"
 #include "delivery/message_table.hpp"
@@ -31,9 +32,6 @@ namespace posthorn::delivery {
 
 // Recipients that fail within this time of each other share a DSN.
 inline constexpr base::Duration kDsnGather = std::chrono::minutes(1);
-
-// Destroyed when something is over.
-using Ticket = std::shared_ptr<void>;
 
 class Owner final : public spool::QueueOwner {
 public:
@@ -90,6 +88,7 @@ private:
         Removal remove = Removal::none;
         std::vector<std::uint32_t> targets;  // of `expire` and `remove`
         Ticket ticket;                       // of the operator who waits for it
+        Ticket recorded;                     // of the connection that must not end its next message before
         base::Duration pause{};              // before the next try, after a failure
         Active active;
         explicit Revision(const std::shared_ptr<Shared>& shared) : active(shared) {}
@@ -174,6 +173,7 @@ private:
     Place replan_from_ = kWalked;
     std::deque<JobResult> cold_;  // outcomes whose envelope must be read back first
     bool warming_ = false;
+    std::vector<Ticket> never_recorded_;  // given up on at stop: their connections end nothing more
     bool stopped_ = false;
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // timers that nobody cancels look whether it is
 };

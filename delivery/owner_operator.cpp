@@ -21,6 +21,8 @@ std::string sentence(Hold why, const Slot& slot) {
         case Hold::connecting: return "a connection is being opened";
         case Hold::in_flight: return "is being sent";
         case Hold::recording: return "the outcome of the last attempt is being recorded";
+        case Hold::unrecorded:
+            return "what became of an earlier message to " + domain + " could not be recorded yet; see the spool";
         case Hold::frozen: return "frozen by an operator";
         case Hold::stopping: return "the server is stopping";
         case Hold::none: return "is about to be tried";

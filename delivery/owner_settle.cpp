@@ -134,12 +134,20 @@ void Owner::settle(Message& m, JobResult result) {
     auto revision = std::make_shared<Revision>(shared_);
     revision->change.id = m.id;
     revision->envelope = result.envelope;
+    revision->recorded = std::move(result.recorded);
+    std::vector<std::uint32_t> settled;
     bool owes = false;
     Pauses pauses;
     for (std::size_t i = 0; i < result.recipients.size(); ++i) {
         const std::uint32_t index = result.job->recipients[i];
         const smtp::RecipientResult& answer = result.recipients[i];
-        mail::RecipientState state = decide(m, *m.slot(index), answer, pauses);
+        Slot& slot = *m.slot(index);
+        mail::RecipientState state = decide(m, slot, answer, pauses);
+        if (answer.one_too_many && !mail::is_final(state.status)) {
+            slot.phase = Phase::idle;  // nothing happened to it: its turn is still to come
+            continue;
+        }
+        settled.push_back(index);
         if (mail::is_final(state.status)) {
             const bool relayed = state.status == RecipientStatus::delivered && !answer.dsn_passed_on;
             // Without the envelope nobody knows: revise() looks again.
@@ -163,7 +171,8 @@ void Owner::settle(Message& m, JobResult result) {
         revision->reports.push_back(std::move(report));
         revision->change.recipients.push_back({index, std::move(state)});
     }
-    const bool waits_for_others = others_active(m, result.job->recipients);
+    if (settled.size() < result.recipients.size()) dispatch(m, result.envelope, result.body, false);
+    const bool waits_for_others = others_active(m, settled);
     const bool owed_before = m.dsn_flush != base::WallTime{};
     // A success DSN depends on what only this outcome knows: it is made with it.
     revision->flush_dsn = (owes && !revision->relayed.empty()) || ((owes || owed_before) && !waits_for_others);
@@ -205,7 +214,10 @@ void Owner::recorded(RevisionPtr revision, const base::Result<void>& result) {
                              {{"message_id", revision->change.id.to_string()}, {"msg", result.error().log_text}});
         }
         // Once stopped the outcome is lost to this run; the next start tries the recipient again.
-        if (stopped_ && revision->pause > base::Duration{}) return;
+        if (stopped_ && revision->pause > base::Duration{}) {
+            never_recorded_.push_back(std::move(revision->recorded));
+            return;
+        }
         revision->pause = std::clamp(revision->pause * 2, kFirstRecordPause, kLongestRecordPause);
         const base::Duration pause = revision->pause;
         loop_.call_after(pause, [this, alive = std::weak_ptr(alive_), revision = std::move(revision)]() mutable {
@@ -213,6 +225,7 @@ void Owner::recorded(RevisionPtr revision, const base::Result<void>& result) {
         });
         return;
     }
+    revision->recorded.reset();
     Message* const known = messages_.find(revision->change.id);
     if (!known) return;
     Message& m = *known;

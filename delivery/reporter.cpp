@@ -85,6 +85,8 @@ DeliveryMetrics::DeliveryMetrics(base::Metrics& metrics)
                                      "Notifications that could not be delivered and were dropped")),
       record_failures(metrics.counter("posthorn_delivery_record_failures_total",
                                       "Outcomes whose recording failed and was repeated")),
+      unrecorded(metrics.counter("posthorn_delivery_unrecorded_total",
+                                 "Times a connection stood still because an outcome could not be recorded")),
       connections(metrics.gauge("posthorn_delivery_connections", "Open outgoing connections")),
       in_flight(metrics.gauge("posthorn_delivery_transactions", "Transactions under way")),
       attempt_seconds(metrics.histogram("posthorn_delivery_attempt_seconds",

@@ -35,6 +35,7 @@ struct DeliveryMetrics {
     base::Counter& dsn_success;
     base::Counter& double_bounces;
     base::Counter& record_failures;
+    base::Counter& unrecorded;
     base::Gauge& connections;
     base::Gauge& in_flight;
     base::Histogram& attempt_seconds;

@@ -103,12 +103,15 @@ net::Task<TransactionResult> Connection::send(SendRequest request) {
     TransactionResult result;
     result.recipients.resize(request.recipients.size());
     MessageSource source(loop_, context_.disk, request.envelope, request.body);
+    gate_ = request.gate;
+    withheld_ = false;
     session_->dialogue().clear();
     std::vector<std::size_t> waiting(request.recipients.size());
     for (std::size_t i = 0; i < waiting.size(); ++i) waiting[i] = i;
     const bool utf8_header = co_await header_needs_utf8(&source);
 
-    // Each round settles one recipient at least: none is one too many but after another that was taken.
+    // Each round settles one recipient at least: none is one too many but after another that was taken. What was
+    // taken is made durable before more of it is sent.
     bool held_back = false;
     while (!waiting.empty() && session_->reusable()) {
         held_back = result.transactions > 0 && request.another && !request.another();
@@ -126,23 +129,25 @@ net::Task<TransactionResult> Connection::send(SendRequest request) {
         ++messages_;
         const bool ready = co_await run(&source);
         auto settled = session_->take_results();
+        const bool taken = std::ranges::any_of(settled, &smtp::RecipientResult::taken);
         for (std::size_t i = 0; i < group.size(); ++i) {
             if (settled[i].one_too_many) waiting.push_back(group[i]);
             result.recipients[group[i]] = std::move(settled[i]);
         }
         result.bytes += source.given();
-        if (!ready) break;
+        if (!ready || taken) break;
     }
     for (const auto index : waiting) {
         auto& left = result.recipients[index];
         left.one_too_many = result.transactions > 0;
         if (held_back) left.scope = smtp::FailureScope::recipient;
         if (left.outcome.status.empty()) {
-            left.outcome = local_failure("4.4.2", "The connection ended before this recipient's turn");
+            left.outcome = local_failure("4.4.2", "This recipient's turn had not come when the transaction ended");
         }
     }
     for (auto& recipient : result.recipients) complete(recipient.outcome);
     result.dialogue = session_->dialogue().lines();
+    result.withheld = withheld_;
     result.elapsed = loop_.now() - started;
     idle_since_ = loop_.now();
     co_return result;

@@ -4,7 +4,6 @@
 // Everything here lives on one loop. What a connection could not do is a value (an Outcome), never an error.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,6 +12,8 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "delivery/gate.hpp"
+#include "delivery/step_timeouts.hpp"
 #include "mail/envelope.hpp"
 #include "mail/event.hpp"
 #include "mail/outcome.hpp"
@@ -30,17 +31,6 @@ class ClientSession;
 
 namespace posthorn::delivery {
 
-struct SmtpTimeouts {
-    base::Duration connect = std::chrono::seconds(30);  // the connection; again for the greeting
-    base::Duration ehlo = std::chrono::seconds(30);
-    base::Duration starttls = std::chrono::seconds(30);
-    base::Duration mail_from = std::chrono::seconds(30);
-    base::Duration rcpt_to = std::chrono::seconds(30);
-    base::Duration data = std::chrono::minutes(2);       // DATA's 354; each piece of the body
-    base::Duration data_end = std::chrono::minutes(10);  // the reply to the final dot
-    base::Duration quit = std::chrono::seconds(10);
-};
-
 // What all connections share. Passed by value, cheap; what it points to outlives every connection.
 struct SmtpClientContext {
     net::Connector* connector = nullptr;
@@ -49,7 +39,7 @@ struct SmtpClientContext {
     std::shared_ptr<const net::TlsClientContext> tls_any;      // TlsVerify::none: policies `may` and `require`
     std::shared_ptr<const net::TlsClientContext> tls_checked;  // TlsVerify::chain_and_name: policy `verify`
     std::string hostname;                                      // for EHLO
-    SmtpTimeouts timeouts;
+    StepTimeouts timeouts;
     smtp::EightBit eight_bit = smtp::EightBit::send;
     std::size_t max_recipients = 100;  // in one transaction; the server's LIMITS RCPTMAX may lower it
 };
@@ -73,11 +63,13 @@ struct SendRequest {
     // Asked before each transaction after the first: false leaves those without one for another time. Empty: yes.
     std::function<bool()> another;
     std::string trace;  // a traceparent for one of our own nodes; empty: none
+    Gate* gate = nullptr;  // to be passed before the message is ended; lives as long as send()
 };
 
 struct TransactionResult {
     std::vector<smtp::RecipientResult> recipients;  // parallel to SendRequest::recipients
     std::uint32_t transactions = 0;                 // MAIL commands sent
+    bool withheld = false;                          // the gate stayed shut: the message was not ended
     std::uint64_t bytes = 0;                        // of message sent, trace headers included
     base::Duration elapsed{};
     std::vector<std::string> dialogue;  // last lines, "C: " and "S: ", redacted, printable; for history and logs
@@ -104,9 +96,9 @@ public:
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
-    // Sends one message to some of its recipients: one transaction, or several where the server limits recipients.
-    // Those for whom there was no transaction any more have `one_too_many`: they may be sent at once over another
-    // connection. Never more than one send() at a time; the connection must outlive it. Only when reusable().
+    // Sends one message to some of its recipients. Where the server limits recipients, those for whom there was no
+    // room have `one_too_many`: they may be sent at once, in another transaction. Never more than one send() at a
+    // time; the connection must outlive it. Only when reusable().
     net::Task<TransactionResult> send(SendRequest request);
 
     // The session stands between transactions and the server has neither spoken nor left since.
@@ -135,6 +127,7 @@ private:
     net::Task<> last_words(net::IoResult failed);
     net::Task<bool> start_tls();
     net::Task<> send_piece(MessageSource* source, std::uint64_t max);
+    net::Task<bool> may_end();
     net::Task<bool> header_needs_utf8(MessageSource* source);
 
     base::SteadyTime deadline(smtp::ClientTimeout timeout) const;
@@ -151,6 +144,8 @@ private:
     std::optional<base::SteadyTime> connected_;
     std::string tls_;
     std::vector<char> buffer_;  // for replies
+    Gate* gate_ = nullptr;      // of the send() under way
+    bool withheld_ = false;
     std::uint32_t messages_ = 0;
     base::SteadyTime idle_since_{};
     base::SteadyTime reply_until_{};  // of the reply that is awaited

@@ -105,8 +105,23 @@ net::Task<bool> Connection::start_tls() {
     co_return true;
 }
 
+// The end of this message waits for the outcome of the last one, but not for ever: the server has its time-outs too.
+net::Task<bool> Connection::may_end() {
+    const auto until = loop_.now() + kRecordPatience;
+    const bool passed = co_await gate_->pass(until);
+    if (passed) co_return true;
+    withheld_ = true;
+    session_->body_failed("The outcome of an earlier message could not be recorded");
+    co_return false;
+}
+
 // As much as goes into one write: the trace headers and the first of the body share it, and so does the end.
 net::Task<> Connection::send_piece(MessageSource* source, std::uint64_t max) {
+    const bool may_be_last = source->left() <= 2 * kPiece;
+    if (may_be_last && gate_ && !gate_->open()) {
+        const bool passed = co_await may_end();
+        if (!passed) co_return;
+    }
     // A server that will not read on says so in the middle of the message.
     if (stream_->readable_now()) {
         co_await read(ClientTimeout::data);
@@ -118,7 +133,7 @@ net::Task<> Connection::send_piece(MessageSource* source, std::uint64_t max) {
         const bool trace = source->in_trace();
         const base::Result<std::string_view> raw = co_await source->next(left);
         if (!raw) {
-            session_->body_failed(raw.error().log_text);
+            session_->body_failed("The message could not be read from our spool: " + raw.error().log_text);
             co_return;
         }
         left -= raw->size();

@@ -76,6 +76,8 @@ struct MemoryQueue::State {
     std::vector<QueueOwner*> owners;
     std::uint64_t epoch = 0;  // of attach(): what was posted for former owners is dropped
     std::size_t failing_records = 0;
+    bool holding = false;
+    std::vector<net::Callback> held;  // what record() would have done
     std::optional<base::Error> commit_error;
     QueueStats stats;
     std::size_t records = 0;
@@ -163,6 +165,16 @@ base::Result<void> MemoryQueue::put(mail::Envelope envelope, std::string body) {
 }
 
 void MemoryQueue::record(StateChange change, Recorded done) {
+    {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->holding) {
+            auto later = [this, change = std::move(change), done = std::move(done)]() mutable {
+                record(std::move(change), std::move(done));
+            };
+            state_->held.emplace_back(std::move(later));
+            return;
+        }
+    }
     base::Result<void> result;
     const std::size_t shard = shard_of(change.id);
     {
@@ -209,6 +221,7 @@ void MemoryQueue::attach(std::vector<QueueOwner*> owners) {
 void MemoryQueue::detach() {
     const std::lock_guard lock(state_->mutex);
     state_->owners.clear();
+    state_->held.clear();
     ++state_->epoch;
 }
 
@@ -235,6 +248,16 @@ void MemoryQueue::stop() {
 void MemoryQueue::fail_records(std::size_t next) {
     const std::lock_guard lock(state_->mutex);
     state_->failing_records = next;
+}
+
+void MemoryQueue::hold_records(bool hold) {
+    std::vector<net::Callback> held;
+    {
+        const std::lock_guard lock(state_->mutex);
+        state_->holding = hold;
+        if (!hold) held.swap(state_->held);
+    }
+    for (net::Callback& later : held) later();
 }
 
 void MemoryQueue::lose(const base::Ulid& id) {

@@ -36,6 +36,7 @@ public:
     base::Result<void> put(mail::Envelope envelope, std::string body);  // commit() without a session
     void detach();                        // owners go away: what is committed waits for the next attach()
     void fail_records(std::size_t next);  // that many record()s fail from now
+    void hold_records(bool hold);         // a disk that stands still: nothing becomes durable until it is over
     void lose(const base::Ulid& id);      // as if it were damaged and had been put aside
     void fail_commits(std::optional<base::Error> with);
     bool wait_for_count(std::size_t messages, base::Duration limit);  // real loops: until so many have come in all

@@ -66,7 +66,7 @@ public:
     // At `body` only; may be called again while octets of `max` are left. What to write for the next octets: views
     // into `raw` and into the session, good until next().
     std::vector<std::string_view> body(std::string_view raw);
-    // The message cannot be read any further: the session closes without ending it, so that no part is delivered.
+    // There is no more of the message to be had: the session closes without ending it, so that no part is delivered.
     void body_failed(std::string_view text);
 
     void quit();  // at `ready` only

@@ -166,9 +166,8 @@ void ClientSession::await_last() {
 }
 
 void ClientSession::body_failed(std::string_view text) {
-    dialogue_.note("the message cannot be read");
-    settle_open(temporary_outcome("4.3.0", "The message could not be read from our spool: " + std::string(text)),
-                FailureScope::message);
+    dialogue_.note(text);
+    settle_open(temporary_outcome("4.3.0", std::string(text)), FailureScope::message);
     leave(false);
 }
 

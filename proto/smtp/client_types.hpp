@@ -55,6 +55,8 @@ struct RecipientResult {
     // Delivered, and the server knows RFC 3461: it answers for DSNs now. Delivered and false: a "relayed" DSN is
     // ours to make where success was asked for.
     bool dsn_passed_on = false;
+
+    bool taken() const { return outcome.kind == mail::Outcome::Kind::delivered; }
 };
 
 }  // namespace posthorn::smtp

@@ -5,6 +5,7 @@
 
 Each line of JOURNAL is one transaction that got its 250, written before the reply is sent, and when:
 `message TIME ID SUM-IS-RIGHT RECIPIENT[,RECIPIENT…]` or `report TIME MESSAGE-ID RECIPIENT FAILED[,FAILED…]`.
+`cut TIME` is a connection that had such a transaction and ended without QUIT: it was open when its client died.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ class Sink:
     def __init__(self, journal):
         self.journal = journal
         self.seen_later = set()
+        self.taken = set()  # connections over which something was
 
     async def serve(self, reader, writer):
         try:
@@ -25,6 +27,9 @@ class Sink:
         except (OSError, EOFError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
             pass
         finally:
+            if writer in self.taken:
+                self.taken.remove(writer)
+                self.write("cut")
             writer.close()
 
     async def dialogue(self, reader, writer):
@@ -62,8 +67,10 @@ class Sink:
                 say("354 go on")
                 data = await self.body(reader)
                 self.note(recipients, data)
+                self.taken.add(writer)
                 say("250 2.0.0 ok")
             elif verb == "QUIT":
+                self.taken.discard(writer)
                 say("221 2.0.0 bye")
                 await writer.drain()
                 return
@@ -85,12 +92,14 @@ class Sink:
         if recipients[0].startswith("s+"):
             message_id = re.search(rb"(?mi)^Message-ID:\s*(\S+)", head)[1].decode()
             failed = re.findall(rb"(?mi)^Final-Recipient:\s*rfc822;\s*(\S+)", body)
-            self.journal.write(f"report {time.monotonic():.3f} {message_id} {recipients[0]} {','.join(f.decode() for f in failed)}\n")
+            self.write("report", message_id, recipients[0], ",".join(f.decode() for f in failed))
         else:
             identity = re.search(rb"(?m)^X-Id: (\S+)", head)[1].decode()
             right = hashlib.md5(body).hexdigest() == re.search(rb"(?m)^X-Sum: (\S+)", head)[1].decode()
-            self.journal.write(f"message {time.monotonic():.3f} {identity} {int(right)} {','.join(recipients)}\n")
-        self.journal.flush()
+            self.write("message", identity, int(right), ",".join(recipients))
+
+    def write(self, kind, *words):
+        print(kind, f"{time.monotonic():.3f}", *words, file=self.journal, flush=True)
 
 
 async def main():

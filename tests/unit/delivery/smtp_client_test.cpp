@@ -151,6 +151,7 @@ struct World {
         request.envelope = std::make_shared<mail::Envelope>(world->envelope);
         request.recipients = std::move(recipients);
         request.body = std::move(body);
+        request.gate = world->gate;
         *result = co_await connection->send(std::move(request));
     }
 
@@ -162,6 +163,7 @@ struct World {
     }
 
     net::SimLoops sim;
+    Gate* gate = nullptr;
     std::unique_ptr<net::Pool> disk = sim.make_pool("disk", 100);
     FakeConnector connector;
     Events events;
@@ -359,7 +361,24 @@ TEST_CASE("connection: a body that cannot be read is never ended") {
     }
 }
 
-TEST_CASE("connection: one recipient too many goes in the next transaction") {
+TEST_CASE("connection: a message whose gate stays shut is sent but for its end") {
+    World w;
+    Gate gate(w.sim.at(0));
+    const Ticket ticket = gate.shut();
+    w.gate = &gate;
+    w.expect({kGreeting, kHello, kFlight, {std::string(1, '.'), "250 never\r\n"}});
+    auto opened = w.open();
+    REQUIRE(opened.connection);
+    const auto sent = w.send(*opened.connection);
+    CHECK(sent.withheld);
+    CHECK(sent.transactions == 1);
+    CHECK_FALSE(sent.recipients[0].taken());
+    CHECK_FALSE(opened.connection->reusable());
+    CHECK(w.peer.turns == 3);
+    w.check_peer();
+}
+
+TEST_CASE("connection: one recipient too many is left for the next transaction") {
     World w;
     w.expect(
         {kGreeting,
@@ -372,11 +391,11 @@ TEST_CASE("connection: one recipient too many goes in the next transaction") {
     auto opened = w.open();
     REQUIRE(opened.connection);
     const auto sent = w.send(*opened.connection, {0, 1});
-    CHECK(sent.transactions == 2);
-    for (const auto& result : sent.recipients) {
-        CHECK(result.scope == FailureScope::none);
-        CHECK_FALSE(result.one_too_many);
-    }
+    CHECK(sent.transactions == 1);
+    CHECK(sent.recipients[0].taken());
+    CHECK_FALSE(sent.recipients[0].one_too_many);
+    CHECK(sent.recipients[1].one_too_many);
+    CHECK(w.send(*opened.connection, {1}).recipients[0].taken());
     w.check_peer();
 }
 
@@ -411,7 +430,10 @@ TEST_CASE("connection: one domain a transaction where the server says so") {
          kMessage});
     auto opened = w.open();
     REQUIRE(opened.connection);
-    CHECK(w.send(*opened.connection, {0, 1}).transactions == 2);
+    const auto sent = w.send(*opened.connection, {0, 1});
+    CHECK(sent.transactions == 1);
+    CHECK(sent.recipients[1].one_too_many);
+    CHECK(w.send(*opened.connection, {1}).recipients[0].taken());
     w.check_peer();
 }
 
