@@ -90,6 +90,7 @@ void Destination::stop() {
     }
     for (Worker* worker : workers_) {
         if (worker->held) worker->gate.interrupt();
+        worker->event.notify_all();  // who waits for a token
     }
     if (timer_ != 0) context_.loop.cancel(std::exchange(timer_, 0));
     show(Hold::stopping, {});

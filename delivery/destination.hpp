@@ -68,7 +68,7 @@ private:
         explicit Worker(net::Loop& loop) : event(loop), gate(loop) {}
         std::unique_ptr<Connection> connection;
         std::uint64_t generation = 0;  // of the configuration the connection was opened under
-        net::Event event;              // notified when `woken` was set
+        net::Event event;              // notified when `woken` was set, and at a stop
         Gate gate;                     // shut until the outcome of its last message is durable
         bool held = false;             // ... which takes too long
         bool woken = false;
@@ -109,7 +109,8 @@ private:
     void take_results(Attempt& a, TransactionResult result);
     void finish(Attempt& a);
     void fail_internally(Attempt& a, const std::string& trouble);
-    void not_reached(Attempt& a, mail::Outcome why);
+    static void weigh(const Attempt& a, mail::Outcome& last, bool& permanent);
+    void not_reached(Attempt& a, mail::Outcome why, bool unfit);
     bool usable(Worker& worker);
     void drop_connection(Worker& worker);
     net::Task<> part(Worker* worker);

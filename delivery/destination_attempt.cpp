@@ -25,6 +25,7 @@ struct Destination::Attempt {
     std::vector<std::string> dialogue;  // with the host that was asked last
     TrailPtr trail;                     // null: not traced
     bool transacted = false;            // a MAIL went out for it
+    bool unfit = false;                 // a host was reached that cannot take it
     bool paid = false;                  // took its first token
     std::shared_ptr<void> active;       // from the first MAIL on
 };
@@ -198,7 +199,10 @@ net::Task<> Destination::reach(Worker* worker, Attempt* a) {
     }
     context_.addresses.sort(hops.targets, context_.loop.now());
     for (const Target& target : hops.targets) {
-        if (stopped_) break;
+        if (stopped_) {
+            permanent = false;
+            break;
+        }
         a->job->stage = Hold::connecting;
         const std::uint64_t generation = generation_;
         const auto began = context_.loop.now();
@@ -221,20 +225,32 @@ net::Task<> Destination::reach(Worker* worker, Attempt* a) {
         context_.shared->metrics.connections.add(1);
         const Sent sent = co_await transact(worker, a);
         if (concludes(*worker, *a, sent)) co_return;
-        permanent = false;
-        last = a->results[a->undecided.front()].outcome;
-        drop_connection(*worker);
+        weigh(*a, last, permanent);
+        co_await part(worker);
     }
     if (stopped_ && !a->transacted) {
         give_back(std::move(a->job));
         co_return;
     }
+    const bool unfit = permanent && a->unfit;  // whoever can be reached lacks what they need
     // A smarthost that turns us away (a wrong password ...) is our trouble, not the recipient's.
     if (route_->smarthost) permanent = false;
     last.kind = permanent ? Kind::permanent : Kind::temporary;
     if (!permanent && last.status.starts_with('5')) last.status.front() = '4';
-    if (!permanent && last.status.starts_with('5')) last.status.front() = '4';
-    not_reached(*a, std::move(last));
+    not_reached(*a, std::move(last), unfit);
+}
+
+// What a host that was reached and decided nothing means for the attempt: one that may do better next time leaves hope,
+// and its failure is what the sender should hear of.
+void Destination::weigh(const Attempt& a, mail::Outcome& last, bool& permanent) {
+    const auto hope = std::ranges::find_if(
+        a.undecided, [&](std::size_t i) { return a.results[i].scope == smtp::FailureScope::session; });
+    if (hope != a.undecided.end()) {
+        permanent = false;
+        last = a.results[*hope].outcome;
+    } else if (permanent || last.status.empty()) {
+        last = a.results[a.undecided.front()].outcome;
+    }
 }
 
 // Whether the attempt is over with this transaction.
@@ -252,35 +268,36 @@ bool Destination::concludes(Worker& worker, Attempt& a, Sent sent) {
     return true;
 }
 
-void Destination::not_reached(Attempt& a, mail::Outcome why) {
+// With `unfit` those fail that no host can take; whatever became of the connections, they have been answered.
+void Destination::not_reached(Attempt& a, mail::Outcome why, bool unfit) {
     if (why.status.empty()) why.status = "4.4.1";
     if (why.at == base::WallTime{}) why.at = context_.loop.clock().wall();
     last_error_ = why.text;
-    if (connected_ > 0 && !a.transacted) {
+    if (connected_ > 0 && !a.transacted && !a.unfit) {
         // Others stand: the host is only tired of connections, whatever code it says so with. This job waits for one
         // of them.
         crowded_until_ = context_.loop.now() + kCrowdedPause;
         put_back(std::move(a.job));
         return;
     }
-    for (const std::size_t i : a.undecided) a.results[i] = smtp::RecipientResult{why};
-    const bool alone = why.kind == Kind::temporary && connected_ == 0 && !a.transacted;
+    for (const std::size_t i : a.undecided) {
+        if (!unfit || a.results[i].scope != smtp::FailureScope::host) a.results[i] = smtp::RecipientResult{why};
+    }
+    const bool alone = why.kind == Kind::temporary && connected_ == 0 && !a.transacted && !a.unfit;
     finish(a);
     if (alone) unreachable(why);
 }
 
 // Sends to those that no host has answered for. Takes the token: one MAIL, one token.
 net::Task<Destination::Sent> Destination::transact(Worker* worker, Attempt* a) {
-    while (!bucket_.take(context_.loop.now())) {
+    while (!stopped_ && !bucket_.take(context_.loop.now())) {
         if (!a->transacted) co_return Sent::no_token;
         a->job->stage = Hold::bucket;
-        co_await net::sleep_until(context_.loop, bucket_.next());
+        const auto next = bucket_.next();
+        co_await worker->event.wait(next);
     }
+    if (stopped_) co_return Sent::lost;
     if (!std::exchange(a->paid, true)) --unpaid_;
-    if (stopped_) {
-        bucket_.give_back();
-        co_return Sent::lost;
-    }
     pump();  // with this connection up, further ones may be opened
     if (!a->active) a->active = std::make_shared<Active>(context_.shared);
     a->job->stage = Hold::in_flight;
@@ -312,9 +329,10 @@ void Destination::take_results(Attempt& a, TransactionResult result) {
     for (std::size_t k = 0; k < a.undecided.size(); ++k) {
         const std::size_t i = a.undecided[k];
         a.results[i] = std::move(result.recipients[k]);
-        const bool again =
-            a.results[i].outcome.kind != Kind::delivered && a.results[i].scope == smtp::FailureScope::session;
-        if (!again) continue;
+        const bool unfit = a.results[i].scope == smtp::FailureScope::host;
+        a.unfit = a.unfit || unfit;
+        const bool again = unfit || a.results[i].scope == smtp::FailureScope::session;
+        if (!again || a.results[i].taken()) continue;
         // What was taken is made durable before anything is tried elsewhere.
         if (taken)
             a.results[i].one_too_many = true;
@@ -354,6 +372,7 @@ SmtpClientContext Destination::client_context() const {
     SmtpClientContext client;
     client.connector = &context_.shared->deps.connector;
     client.disk = &context_.shared->deps.disk;
+    client.queue = &context_.shared->deps.queue;
     client.events = &context_.shared->deps.events;
     client.tls_any = config.tls_unverified;
     client.tls_checked = config.tls_verifying;

@@ -97,6 +97,7 @@ struct Message {
     base::WallTime dsn_flush{};  // when the DSN for those that failed is due; zero: none owed
     std::uint64_t size = 0;
     std::uint32_t heap_place = 0;  // WakeHeap's
+    std::uint16_t freezes = 0;     // orders to freeze or unfreeze it that are not durable yet
     bool null_sender : 1 = false;
     bool frozen : 1 = false;
     bool busy : 1 = false;  // a change is being recorded, or prepared: one at a time

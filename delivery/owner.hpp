@@ -19,6 +19,7 @@
 
 #include "delivery/frozen.hpp"
 #include "delivery/gate.hpp"
+#include "delivery/in_hand.hpp"
 #include "delivery/job.hpp"
 #include "delivery/message.hpp"
 #include "delivery/message_table.hpp"
@@ -176,21 +177,6 @@ private:
     std::vector<Ticket> never_recorded_;  // given up on at stop: their connections end nothing more
     bool stopped_ = false;
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // timers that nobody cancels look whether it is
-};
-
-// Names the message in hand while it lives, for the crash count of the spool.
-class InHand {
-public:
-    InHand(spool::Queue& queue, const net::Loop& loop, const base::Ulid& id) : queue_(queue), index_(loop.index()) {
-        queue_.set_in_hand(index_, id);
-    }
-    ~InHand() { queue_.set_in_hand(index_, std::nullopt); }
-    InHand(const InHand&) = delete;
-    InHand& operator=(const InHand&) = delete;
-
-private:
-    spool::Queue& queue_;
-    std::size_t index_;
 };
 
 }  // namespace posthorn::delivery

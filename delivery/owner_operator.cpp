@@ -199,6 +199,7 @@ bool Owner::freeze(const base::Ulid& id, bool frozen, Ticket ticket) {
     Message* const known = messages_.find(id);
     if (!known) return false;
     Message& m = *known;
+    ++m.freezes;
     if (frozen) {
         m.frozen = true;
         take_back(m, [](const Slot&) { return true; });

@@ -286,7 +286,8 @@ void Owner::apply_durable(Message& m, const Revision& revision) {
         slot->next_try = state.next_try;
         slot->phase = Phase::idle;
     }
-    if (revision.change.frozen) m.frozen = *revision.change.frozen;
+    // The last order counts: an unfreeze that becomes durable behind a newer freeze lets nothing out.
+    if (revision.change.frozen && --m.freezes == 0) m.frozen = *revision.change.frozen;
     const bool owes = std::ranges::any_of(m.slots, [](const Slot& slot) { return !slot.pending(); });
     if (!owes)
         m.dsn_flush = {};

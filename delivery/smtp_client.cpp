@@ -103,6 +103,7 @@ net::Task<TransactionResult> Connection::send(SendRequest request) {
     TransactionResult result;
     result.recipients.resize(request.recipients.size());
     MessageSource source(loop_, context_.disk, request.envelope, request.body);
+    sending_ = request.envelope->id;
     gate_ = request.gate;
     withheld_ = false;
     session_->dialogue().clear();
@@ -124,9 +125,11 @@ net::Task<TransactionResult> Connection::send(SendRequest request) {
         message.utf8_header = utf8_header;
         if (target_.own_node) message.trace = request.trace;
         source.rewind();
-        session_->begin(std::move(message));
-        ++result.transactions;
-        ++messages_;
+        at_work([&] { session_->begin(std::move(message)); });
+        if (!session_->at_ready()) {  // else there is nothing to say: it cannot pass here
+            ++result.transactions;
+            ++messages_;
+        }
         const bool ready = co_await run(&source);
         auto settled = session_->take_results();
         const bool taken = std::ranges::any_of(settled, &smtp::RecipientResult::taken);
@@ -149,6 +152,7 @@ net::Task<TransactionResult> Connection::send(SendRequest request) {
     result.dialogue = session_->dialogue().lines();
     result.withheld = withheld_;
     result.elapsed = loop_.now() - started;
+    sending_.reset();
     idle_since_ = loop_.now();
     co_return result;
 }

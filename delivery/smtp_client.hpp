@@ -13,6 +13,7 @@
 
 #include "base/clock.hpp"
 #include "delivery/gate.hpp"
+#include "delivery/in_hand.hpp"
 #include "delivery/step_timeouts.hpp"
 #include "mail/envelope.hpp"
 #include "mail/event.hpp"
@@ -35,6 +36,7 @@ namespace posthorn::delivery {
 struct SmtpClientContext {
     net::Connector* connector = nullptr;
     net::Pool* disk = nullptr;                                 // bodies that are not in memory are read here
+    spool::Queue* queue = nullptr;                             // is told which message is in hand; may be null
     mail::EventSink* events = nullptr;                         // may be null; told of EventKind::security alone
     std::shared_ptr<const net::TlsClientContext> tls_any;      // TlsVerify::none: policies `may` and `require`
     std::shared_ptr<const net::TlsClientContext> tls_checked;  // TlsVerify::chain_and_name: policy `verify`
@@ -62,7 +64,7 @@ struct SendRequest {
     std::shared_ptr<const spool::Body> body;
     // Asked before each transaction after the first: false leaves those without one for another time. Empty: yes.
     std::function<bool()> another;
-    std::string trace;  // a traceparent for one of our own nodes; empty: none
+    std::string trace;     // a traceparent for one of our own nodes; empty: none
     Gate* gate = nullptr;  // to be passed before the message is ended; lives as long as send()
 };
 
@@ -130,6 +132,14 @@ private:
     net::Task<bool> may_end();
     net::Task<bool> header_needs_utf8(MessageSource* source);
 
+    // Runs `fn`, which does not suspend, with the message that is being sent in hand.
+    template <class Fn>
+    decltype(auto) at_work(Fn fn) {
+        std::optional<InHand> hand;
+        if (context_.queue && sending_) hand.emplace(*context_.queue, loop_, *sending_);
+        return fn();
+    }
+
     base::SteadyTime deadline(smtp::ClientTimeout timeout) const;
     mail::Outcome local_failure(std::string_view status, std::string text) const;
     void complete(mail::Outcome& outcome) const;
@@ -144,7 +154,8 @@ private:
     std::optional<base::SteadyTime> connected_;
     std::string tls_;
     std::vector<char> buffer_;  // for replies
-    Gate* gate_ = nullptr;      // of the send() under way
+    std::optional<base::Ulid> sending_;
+    Gate* gate_ = nullptr;  // of the send() under way
     bool withheld_ = false;
     std::uint32_t messages_ = 0;
     base::SteadyTime idle_since_{};

@@ -37,7 +37,7 @@ base::SteadyTime Connection::deadline(ClientTimeout timeout) const {
 
 net::Task<bool> Connection::run(MessageSource* source) {
     while (true) {
-        const auto action = session_->next();
+        const auto action = at_work([&] { return session_->next(); });
         switch (action.type) {
             case ClientAction::Type::read: co_await read(action.timeout); break;
             case ClientAction::Type::write: {
@@ -61,7 +61,7 @@ net::Task<> Connection::read(ClientTimeout timeout) {
     if (!session_->within_reply()) reply_until_ = deadline(timeout);
     const net::IoResult got = co_await stream_->read_some(std::span<char>(buffer_), reply_until_);
     if (got.ok()) {
-        session_->on_bytes(std::string_view(buffer_.data(), got.size));
+        at_work([&] { session_->on_bytes(std::string_view(buffer_.data(), got.size)); });
     } else if (got.status == net::IoStatus::eof) {
         session_->on_eof();
     } else {
@@ -81,7 +81,7 @@ net::Task<> Connection::last_words(net::IoResult failed) {
     for (int i = 0; i < kLastReads && failed.status == net::IoStatus::error; ++i) {
         const net::IoResult got = co_await stream_->read_some(std::span<char>(buffer_), until);
         if (!got.ok()) break;
-        session_->on_bytes(std::string_view(buffer_.data(), got.size));
+        at_work([&] { session_->on_bytes(std::string_view(buffer_.data(), got.size)); });
     }
     session_->on_failure(failed.status == net::IoStatus::timed_out, failed.text);
 }
@@ -137,7 +137,7 @@ net::Task<> Connection::send_piece(MessageSource* source, std::uint64_t max) {
             co_return;
         }
         left -= raw->size();
-        const auto more = session_->body(*raw);
+        const auto more = at_work([&] { return session_->body(*raw); });
         pieces.insert(pieces.end(), more.begin(), more.end());
         if (!trace || left == 0) break;
     }

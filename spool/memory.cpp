@@ -76,6 +76,8 @@ struct MemoryQueue::State {
     std::vector<QueueOwner*> owners;
     std::uint64_t epoch = 0;  // of attach(): what was posted for former owners is dropped
     std::size_t failing_records = 0;
+    std::map<std::size_t, std::optional<base::Ulid>> in_hand;
+    std::map<std::size_t, std::set<base::Ulid>> were_in_hand;
     bool holding = false;
     std::vector<net::Callback> held;  // what record() would have done
     std::optional<base::Error> commit_error;
@@ -225,7 +227,21 @@ void MemoryQueue::detach() {
     ++state_->epoch;
 }
 
-void MemoryQueue::set_in_hand(std::size_t, std::optional<base::Ulid>) {}
+void MemoryQueue::set_in_hand(std::size_t loop_index, std::optional<base::Ulid> id) {
+    const std::lock_guard lock(state_->mutex);
+    state_->in_hand[loop_index] = id;
+    if (id) state_->were_in_hand[loop_index].insert(*id);
+}
+
+std::optional<base::Ulid> MemoryQueue::in_hand(std::size_t loop_index) const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->in_hand[loop_index];
+}
+
+std::set<base::Ulid> MemoryQueue::were_in_hand(std::size_t loop_index) const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->were_in_hand[loop_index];
+}
 
 QueueStats MemoryQueue::stats() const {
     const std::lock_guard lock(state_->mutex);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,8 @@ public:
     std::optional<StoredMessage> get(const base::Ulid& id) const;     // done ones too
     std::string body(const base::Ulid& id) const;
     std::size_t records() const;  // successful
+    std::optional<base::Ulid> in_hand(std::size_t loop_index) const;
+    std::set<base::Ulid> were_in_hand(std::size_t loop_index) const;
 
 private:
     struct State;

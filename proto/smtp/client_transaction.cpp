@@ -31,10 +31,10 @@ void ClientSession::begin(ClientMessage message) {
     stuffer_ = {};
     sent_ = chunk_left_ = 0;
     if (const auto why = impassable(message_, server_, options_.eight_bit))
-        settle_open(*why, FailureScope::message);
+        settle_open(*why, FailureScope::host);
     for (std::size_t i = 0; i < progress_.size(); ++i) {
         const auto why = impassable(message_.envelope->recipients[message_.recipients[i]], server_);
-        if (why && progress_[i].stand != Stand::done) settle(i, *why, FailureScope::recipient);
+        if (why && progress_[i].stand != Stand::done) settle(i, *why, FailureScope::host);
     }
     phase_ = Phase::transaction;
     if (std::ranges::all_of(progress_, [](const auto& p) { return p.stand == Stand::done; })) {

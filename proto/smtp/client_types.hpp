@@ -42,6 +42,7 @@ enum class ClientTimeout : std::uint8_t {
 enum class FailureScope : std::uint8_t {
     none,       // delivered
     session,    // nothing was said about message or recipient: another address of the destination may do better
+    host,       // the server lacks what message or address needs, or takes less: another host may have it
     message,    // MAIL, DATA or the body was refused, or the message cannot pass here: all recipients share it
     recipient,  // this recipient was refused
 };

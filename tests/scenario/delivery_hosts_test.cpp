@@ -104,6 +104,87 @@ TEST_CASE("5xx at the greeting fails only when every host says so") {
     }
 }
 
+TEST_CASE("a host that cannot take a message: it fails only when no host can") {
+    DeliveryWorld w;
+    auto second = w.site("a.test", "192.0.2.2", 20);
+    auto first = w.site("a.test", "192.0.2.1", 10);
+    first->set_extensions({"PIPELINING", "SIZE 100"});
+    const std::string large = "Subject: x\r\n\r\n" + std::string(200, 'x') + "\r\n";
+    const auto go = [&] {
+        w.start();
+        const auto id = w.send("", {"r@a.test"}, 0, large);
+        w.loops.run_for(30s);
+        return w.state(id);
+    };
+    SUBCASE("the other takes it") {
+        CHECK(go().status == RecipientStatus::delivered);
+        CHECK(second->mail().size() == 1);
+        CHECK(w.events.count(EventKind::deferred) == 0);
+    }
+    SUBCASE("also over a connection that stands") {
+        w.start();
+        w.send("", {"r@a.test"});
+        w.loops.run_until_idle();
+        w.send("", {"r@a.test"}, 0, large);
+        w.loops.run_for(30s);
+        CHECK(first->mail().size() == 1);
+        CHECK(second->mail().size() == 1);
+        w.check_invariants(true);
+    }
+    SUBCASE("the other is down") {
+        second->down();
+        const auto state = go();
+        CHECK(state.status == RecipientStatus::pending);
+        CHECK(state.attempts == 1);
+        CHECK(state.last.status == "4.4.1");
+        second->up();
+        w.loops.run_for(5min);
+        CHECK(second->mail().size() == 1);
+    }
+    SUBCASE("the other cannot either") {
+        second->set_extensions({"SIZE 150"});
+        const auto state = go();
+        CHECK(state.status == RecipientStatus::failed);
+        CHECK(state.last.status == "5.3.4");
+        CHECK(state.attempts == 1);
+        CHECK(first->transactions().size() + second->transactions().size() == 0);
+    }
+    SUBCASE("the other refuses us") {
+        second->on("greeting", "554 5.7.1 go away");
+        const auto state = go();
+        CHECK(state.status == RecipientStatus::failed);
+        CHECK(state.last.status == "5.3.4");
+    }
+}
+
+TEST_CASE("an address that one host cannot be told goes to the other, the rest stays") {
+    DeliveryWorld w;
+    auto second = w.site("a.test", "192.0.2.2", 20);
+    auto first = w.site("a.test", "192.0.2.1", 10);
+    second->set_extensions({"PIPELINING", "8BITMIME", "SMTPUTF8"});
+    w.start();
+    w.send("s@mail.test", {"plain@a.test", "\xc3\xa9@a.test"});
+    w.loops.run_for(1min);
+    REQUIRE(first->mail().size() == 1);
+    CHECK(first->mail()[0].to == std::vector<std::string>{"plain@a.test"});
+    REQUIRE(second->mail().size() == 1);
+    CHECK(second->mail()[0].to == std::vector<std::string>{"\xc3\xa9@a.test"});
+    CHECK(w.events.count(EventKind::deferred) == 0);
+    w.check_invariants(true);
+}
+
+TEST_CASE("a smarthost that cannot take a message is the last word") {
+    DeliveryWorld w;
+    SmtpPeer relay(w.connector, endpoint("192.0.2.1", 587));
+    policy::DomainRule rule;
+    rule.pattern = "*";
+    rule.smarthost = policy::Hop{"192.0.2.1", 587};
+    w.config.routing.rules = {rule};
+    relay.set_extensions({"SIZE 10"});
+    w.start();
+    CHECK(attempt(w, "r@a.test").status == RecipientStatus::failed);
+}
+
 TEST_CASE("a smarthost that turns us away is no fault of the recipient") {
     DeliveryWorld w;
     SmtpPeer relay(w.connector, endpoint("192.0.2.1", 587));

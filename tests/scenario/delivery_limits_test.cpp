@@ -4,6 +4,7 @@
 #include <malloc.h>
 
 #include <filesystem>
+#include <set>
 
 using namespace posthorn;
 using namespace posthorn::testing;
@@ -34,6 +35,8 @@ Selector one(const base::Ulid& id) {
     which.ids = {id};
     return which;
 }
+
+net::Task<> finish(net::Task<base::Result<delivery::Changed>> order) { co_await std::move(order); }
 
 struct TempDir {
     TempDir() {
@@ -178,6 +181,82 @@ TEST_CASE("freezing a message, a domain, everything") {
     w.loops.run_for(1s);
     CHECK(peer->mail().size() == 1);
     w.check_invariants(true);
+}
+
+TEST_CASE("frozen again before the unfreeze is durable, it stays") {
+    DeliveryWorld w;
+    auto peer = w.site("a.test", "192.0.2.1");
+    peer->down();
+    w.start();
+    auto& loop = w.loops.at(0);
+    const auto id = w.send("s@mail.test", {"r@a.test"});
+    w.loops.run_for(1s);
+    w.ask(w.service->freeze(loop, one(id)));
+    w.loops.run_for(1h);
+    peer->up();
+    w.queue.hold_records(true);
+    net::spawn(loop, "unfreeze", finish(w.service->unfreeze(loop, one(id))));
+    w.loops.run_until_idle();
+    net::spawn(loop, "freeze", finish(w.service->freeze(loop, one(id))));
+    w.loops.run_until_idle();
+    w.queue.hold_records(false);
+    w.loops.run_for(24h);
+    CHECK(peer->connections() == 0);
+    CHECK(w.queue.get(id)->frozen);
+    w.ask(w.service->unfreeze(loop, one(id)));
+    w.loops.run_for(1s);
+    CHECK(peer->mail().size() == 1);
+}
+
+TEST_CASE("mail expires within a second of its age") {
+    DeliveryWorld w;
+    auto peer = w.site("a.test", "192.0.2.1");
+    w.config.retry.max_age = 3s;
+    SUBCASE("between two attempts") { peer->down(); }
+    SUBCASE("waiting for a token") {
+        w.config.routing.rules = {limited("a.test", 0.001, 1)};
+        w.start();
+        w.send("", {"1@a.test"});
+        w.loops.run_until_idle();
+    }
+    if (!w.service) w.start();
+    w.send("", {"2@a.test"});
+    w.loops.run_for(2900ms);
+    CHECK(w.events.count(EventKind::expired) == 0);
+    w.loops.run_for(1100ms);
+    CHECK(w.events.count(EventKind::expired) == 1);
+}
+
+TEST_CASE("a transaction that waits for a token does not outlast a stop") {
+    DeliveryWorld w;
+    auto second = w.site("a.test", "192.0.2.2", 20);
+    auto first = w.site("a.test", "192.0.2.1", 10);
+    first->on("MAIL", std::string(SmtpPeer::kDrop));
+    w.config.routing.rules = {limited("a.test", 0.001, 1)};
+    w.start();
+    const auto id = w.send("", {"r@a.test"});
+    w.loops.run_for(1s);
+    CHECK(w.ask(w.service->view(w.loops.at(0), id)).recipients[0].why == Hold::bucket);
+    const auto before = w.loops.clock().steady();
+    w.stop(5min);
+    CHECK(w.loops.clock().steady() - before < 1s);
+    CHECK(w.state(id).attempts == 1);
+    CHECK(second->transactions().empty());
+}
+
+TEST_CASE("who sends names the message in hand, on whatever loop, and puts it down") {
+    DeliveryWorld w;
+    auto peer = w.site("a.test", "192.0.2.1");
+    w.start();
+    std::vector<base::Ulid> ids;
+    for (int i = 0; i < 16; ++i) ids.push_back(w.send("s@mail.test", {"r@a.test"}));
+    w.loops.run_until_idle();
+    CHECK(peer->mail().size() == 16);
+    // The owners' shards share nothing: only the one loop of the destination has had them all.
+    const std::set<base::Ulid> all(ids.begin(), ids.end());
+    CHECK((w.queue.were_in_hand(0) == all || w.queue.were_in_hand(1) == all));
+    CHECK_FALSE(w.queue.in_hand(0));
+    CHECK_FALSE(w.queue.in_hand(1));
 }
 
 TEST_CASE("an operator's retry is at once, also where nothing was reachable") {

@@ -373,7 +373,7 @@ TEST_CASE("transaction: what cannot pass is not sent") {
         status = "5.6.7";
     }
     const auto played = play(scene);
-    check(played.results[0], Kind::permanent, status, FailureScope::message);
+    check(played.results[0], Kind::permanent, status, FailureScope::host);
     CHECK(played.reusable);
 }
 
@@ -404,7 +404,7 @@ TEST_CASE("transaction: SMTPUTF8") {
          "250 ok\r\n250 ok\r\n354 go\r\n"},
         {wire(scene.message), "250 ok\r\n"}};
     const auto played = play(scene);
-    check(played.results[0], Kind::permanent, "5.6.7", FailureScope::recipient);
+    check(played.results[0], Kind::permanent, "5.6.7", FailureScope::host);
     check(played.results[1], Kind::delivered, "2.0.0", FailureScope::none);
 }
 
