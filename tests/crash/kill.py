@@ -261,11 +261,11 @@ class Faults:
 
 
 def run(make_daemon, folder: Path, free_port, *, kills=20, sessions=20, most=400, seed=None, drain=120.0, disk=None,
-        layer=None, faults=False, say=print):
+        layer=None, faults=False, sync_ms=None, say=print):
     """make_daemon(config) -> Daemon that is not started. Returns a dict of figures; raises AssertionError.
 
     Without more: kill -9. With a disk (harness/disk.py) the spool is on it and it breaks. With layer, the folder of
-    the build, the power goes (power.py); with faults, operations fail.
+    the build, the power goes (power.py); with faults, operations fail; with sync_ms, its disk is so slow.
     """
     seed = seed if seed is not None else random.randrange(1 << 32)
     say(f"seed {seed}")
@@ -274,7 +274,7 @@ def run(make_daemon, folder: Path, free_port, *, kills=20, sessions=20, most=400
     if disk:
         interruption = BrokenDisk(disk, most)
     elif layer:
-        under = power.Layer(layer, trial.daemon.spool, folder / "undo")
+        under = power.Layer(layer, trial.daemon.spool, folder / "undo", sync_ms)
         interruption = Faults(under, most // 4) if faults else PowerCut(under)
     else:
         interruption = Kill(most)

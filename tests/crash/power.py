@@ -69,13 +69,17 @@ class Journal:
 
 
 class Layer:
-    def __init__(self, build: Path, spool: Path, folder: Path):
+    def __init__(self, build: Path, spool: Path, folder: Path, sync_ms=None):
+        """sync_ms: how long each sync takes at least."""
+        self.sync_ms = sync_ms
         self.library = build / "tests/crash/power_layer.so"
         self.spool, self.undo = spool, folder
         self.undo.mkdir()
 
     def environment(self, cut=None, fault=None):
         env = {"LD_PRELOAD": str(self.library), "POWER_SPOOL": str(self.spool), "POWER_UNDO": str(self.undo)}
+        if self.sync_ms:
+            env["POWER_SYNC"] = str(self.sync_ms * 1000)
         if cut is not None:
             env["POWER_CUT"] = str(cut)
         if fault is not None:

@@ -34,7 +34,7 @@
 namespace {
 
 constexpr std::size_t kPageSize = 4096;
-constexpr long kSyncNanoseconds = 500'000;  // as a disk takes: rounds of several messages form
+constexpr long kSyncMicroseconds = 500;  // as a disk takes: rounds of several messages form
 constexpr std::array<std::string_view, 4> kFolders{"/log", "/big", "/corrupt", "/incoming"};
 
 template <class Function>
@@ -53,6 +53,7 @@ class Layer {
 public:
     Layer() : spool_(variable("POWER_SPOOL")), undo_(variable("POWER_UNDO")) {
         if (const auto cut = variable("POWER_CUT"); !cut.empty()) cut_ = std::stoul(cut);
+        if (const auto sync = variable("POWER_SYNC"); !sync.empty()) sync_microseconds_ = std::stol(sync);
         std::istringstream fault(variable("POWER_FAULT"));
         fault >> fault_kind_ >> fault_at_ >> fault_code_ >> fault_count_;
         if (spool_.empty() || undo_.empty()) return;
@@ -60,6 +61,9 @@ public:
     }
 
     std::mutex& mutex() { return mutex_; }
+    timespec sync_latency() const {
+        return {sync_microseconds_ / 1'000'000, sync_microseconds_ % 1'000'000 * 1'000};
+    }
 
     // A name in one of the folders, or one of the folders.
     bool ours(std::string_view path) const {
@@ -154,6 +158,7 @@ private:
     std::map<ino_t, std::set<std::uint64_t>> dirty_;
     unsigned long pairs_ = 0;
     unsigned long operations_ = 0;
+    long sync_microseconds_ = kSyncMicroseconds;
     unsigned long cut_ = ~0UL;
     std::string fault_kind_;
     unsigned long of_kind_ = 0;
@@ -204,7 +209,7 @@ int sync_file(int fd, const char* name) {
     const std::lock_guard lock(l.mutex());
     const auto* path = l.path_of(fd);
     if (path == nullptr) return next<int (*)(int)>(name)(fd);
-    const timespec latency{0, kSyncNanoseconds};
+    const timespec latency = l.sync_latency();
     ::nanosleep(&latency, nullptr);
     const int code = l.operation("sync");
     l.synced(fd, *path, code == 0);

@@ -31,6 +31,13 @@ def a_loss_of_power_under_load_loses_nothing(t):
 
 @within(180)
 @long
+def a_slow_disk_makes_no_more_duplicates_than_connections(t):
+    """Hosts answer sooner than outcomes are durable."""
+    print(kill.run(t.make_daemon, t.dir, free_port, kills=4, sessions=10, layer=t.build, sync_ms=30))
+
+
+@within(180)
+@long
 def a_file_system_that_breaks_under_load_loses_nothing(t):
     """A real one forgets what was not synced."""
     disk = t.disk("400M")
