@@ -56,6 +56,21 @@ def a_5xx_for_a_recipient_is_not_tried_at_the_next_mx(t):
     assert not two.sessions
 
 
+def what_one_mx_cannot_take_goes_to_the_next(t):
+    """It bounces only when none can."""
+    daemon, back, _ = _setup(t, "example.net MX 10 one.example.net\nexample.net MX 20 two.example.net\n"
+                                "one.example.net A 192.0.2.1\ntwo.example.net A 192.0.2.2")
+    one = t.peer("192.0.2.1", 25, extensions=["PIPELINING", "SIZE 1000", "ENHANCEDSTATUSCODES"])
+    two = t.peer("192.0.2.2", 25, extensions=["PIPELINING", "SIZE 4000", "SMTPUTF8", "8BITMIME", "ENHANCEDSTATUSCODES"])
+    submit(daemon.smtp, "b@example.net", message(body=b"x" * 70 + b"\r\n" + b"y" * 900 + b"\r\n"))
+    assert two.one().to == ["b@example.net"]
+    submit(daemon.smtp, "jürgen@example.net", message("x"), params="SMTPUTF8")
+    two.wait(2)
+    assert one.sessions and not one.messages
+    submit(daemon.smtp, "b@example.net", message(body=(b"z" * 70 + b"\r\n") * 100))
+    assert b"5.3.4" in back.one().data
+
+
 def equal_preferences_share_the_mail(t):
     daemon, _, _ = _setup(t, "example.net MX 10 one.example.net\nexample.net MX 10 two.example.net\n"
                              "one.example.net A 192.0.2.1\ntwo.example.net A 192.0.2.2",
