@@ -192,7 +192,9 @@ net::Task<> Destination::reach(Worker* worker, Attempt* a) {
                                             std::move(config));
     add_lookup(a->trail, asked, context_.loop.now(), hops);
     mail::Outcome last;
-    bool permanent = !hops.unsettled;
+    // What was lost over a connection that stood says nothing for good.
+    bool permanent = !hops.unsettled && !a->transacted;
+    if (a->transacted) last = a->results[a->undecided.front()].outcome;
     if (hops.failure) {
         last = *hops.failure;
         permanent = last.kind == Kind::permanent;

@@ -197,3 +197,22 @@ TEST_CASE("a stop without grace cuts what is in flight; it is tried again after 
     CHECK(peer->mail().size() == 1);
     w.check_invariants(true);
 }
+
+TEST_CASE("a stop in the middle of a transaction over a connection that stood bounces nothing") {
+    DeliveryWorld w;
+    auto peer = w.site("a.test", "192.0.2.1");
+    w.start();
+    w.send("me@mail.test", {"1@a.test"});
+    w.loops.run_for(1s);
+    REQUIRE(peer->mail().size() == 1);
+    peer->on("MAIL", std::string(SmtpPeer::kStall), 1);
+    const auto id = w.send("me@mail.test", {"2@a.test"});
+    w.loops.run_for(1s);
+    CHECK(peer->connections() == 1);
+    w.stop(0s);
+    CHECK(w.state(id).status == mail::RecipientStatus::pending);
+    w.start();
+    w.loops.run_for(1h);
+    CHECK(peer->mail().size() == 2);
+    w.check_invariants(true);
+}
