@@ -176,6 +176,12 @@ bool MsgpackReader::integer(std::int64_t& value) {
 }
 
 bool MsgpackReader::number(double& value) {
+    if (peek() == Type::integer && first(rest_) < 0xD0) {
+        std::uint64_t whole = 0;
+        if (!uinteger(whole)) return false;
+        value = static_cast<double>(whole);
+        return true;
+    }
     if (peek() == Type::integer) {
         std::int64_t whole = 0;
         if (!integer(whole)) return false;
