@@ -91,7 +91,7 @@ private:
 
     void argument(const std::string& option, const std::optional<std::string>& value) {
         for (const Argument& arg : command_->args) {
-            if ("--" + dashed(arg.name) != option) continue;
+            if (option_name(arg) != option) continue;
             if (arg.type == ArgType::flag) {
                 if (value) error_ = fmt::format("{} takes no value", option);
                 set(arg, Value(true));
@@ -101,7 +101,7 @@ private:
             return;
         }
         std::vector<std::string> known;
-        for (const Argument& arg : command_->args) known.push_back("--" + dashed(arg.name));
+        for (const Argument& arg : command_->args) known.push_back(option_name(arg));
         const auto near = base::config::nearest(option, known);
         error_ = fmt::format("{} has no option {}{}", spaced(command_->name), option,
                              near.empty() ? "" : fmt::format("; did you mean {}?", near));
@@ -201,8 +201,8 @@ std::string synopsis(const Command& command) {
     std::string out = "mailctl " + spaced(command.name);
     for (const Argument& arg : command.args) {
         std::string part = arg.plain                   ? placeholder(arg)
-                           : arg.type == ArgType::flag ? "--" + dashed(arg.name)
-                                                       : "--" + dashed(arg.name) + " VALUE";
+                           : arg.type == ArgType::flag ? option_name(arg)
+                                                       : option_name(arg) + " VALUE";
         out += arg.required ? " " + part : " [" + part + "]";
     }
     return out;
@@ -212,7 +212,7 @@ std::string command_help(const Command& command) {
     std::string out = fmt::format("{}\n\n{}\n", synopsis(command), command.help);
     if (!command.args.empty()) out += "\n";
     for (const Argument& arg : command.args) {
-        const auto left = arg.plain ? placeholder(arg) : "--" + dashed(arg.name);
+        const auto left = arg.plain ? placeholder(arg) : option_name(arg);
         out += fmt::format("  {:<14} {}", left, arg.help);
         if (!arg.choices.empty()) out += fmt::format(" One of {}.", fmt::join(arg.choices, ", "));
         out += '\n';
@@ -226,6 +226,8 @@ std::expected<CommandLine, std::string> parse_command_line(std::span<const std::
     return Parser(words).run();
 }
 
+std::string option_name(const Argument& arg) { return "--" + dashed(arg.name); }
+
 std::string help_text(std::string_view about) {
     std::string all;
     for (const Command& command : control::commands()) {
@@ -236,6 +238,9 @@ std::string help_text(std::string_view about) {
     }
     return "mailctl [--control-socket PATH] [--json] COMMAND [ARGUMENT...]\n\n" +
            (all.empty() ? "There is no such command.\n" : all) +
+           (about.empty()
+                ? "  completion       For a shell: bash, fish or zsh: source <(mailctl completion bash).\n"
+                : "") +
            "\nmailctl COMMAND --help tells more about one. Exit status: 0 done, 1 refused or not found, 2 wrong "
            "usage,\n"
            "3 the server cannot be reached.\n";

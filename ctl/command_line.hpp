@@ -23,6 +23,9 @@ struct CommandLine {
 // `words` without the program's name. The error is a sentence for people; exit status 2.
 std::expected<CommandLine, std::string> parse_command_line(std::span<const std::string> words);
 
+// "--older-than" of "older_than".
+std::string option_name(const control::Argument& arg);
+
 // About everything (""), a group ("queue") or a command ("queue list").
 std::string help_text(std::string_view about);
 

@@ -1,11 +1,13 @@
 // mailctl: a person's hand on the running server. Everything it knows of commands is in the command table.
 #include <cstdio>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/version.hpp"
 #include "ctl/client.hpp"
 #include "ctl/command_line.hpp"
+#include "ctl/completion.hpp"
 #include "ctl/show.hpp"
 #include "ctl/timeline.hpp"
 
@@ -14,6 +16,8 @@ namespace {
 using namespace posthorn;
 
 enum Exit : int { done = 0, refused = 1, usage = 2, unreachable = 3 };
+
+constexpr int kMaxOffered = 1000;
 
 void out(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 void complain(const std::string& text) { std::fprintf(stderr, "mailctl: %s\n", text.c_str()); }
@@ -51,10 +55,38 @@ int run(const ctl::CommandLine& line) {
     return done;
 }
 
+// `mailctl completion SHELL`
+int print_completion_script(const std::vector<std::string>& words) {
+    const auto script = ctl::completion_script(words.size() == 2 ? words[1] : "");
+    if (script.empty()) {
+        complain("completion is there for bash, fish and zsh: mailctl completion SHELL");
+        return usage;
+    }
+    out(std::string(script));
+    return done;
+}
+
+// `mailctl complete WORD...`, which those scripts call: silent about what fails, it stands in the middle of a line.
+int print_candidates(const std::vector<std::string>& words) {
+    using Wanted = ctl::Completion::Wanted;
+    auto completion = ctl::complete(std::span(words).subspan(1));
+    if (completion.wanted == Wanted::files) out(":files\n");
+    if (completion.wanted == Wanted::ids || completion.wanted == Wanted::domains) {
+        auto client = ctl::Client::connect(completion.socket);
+        if (!client) return done;
+        const auto answer = client->call("queue.list", control::Value::map().set("limit", kMaxOffered));
+        if (answer && answer->ok) completion.candidates = ctl::known_to_queue(completion, answer->result);
+    }
+    for (const auto& candidate : completion.candidates) out(candidate.word + "\t" + candidate.help + "\n");
+    return done;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     const std::vector<std::string> words(argv + 1, argv + argc);
+    if (!words.empty() && words[0] == "completion") return print_completion_script(words);
+    if (!words.empty() && words[0] == "complete") return print_candidates(words);
     const auto line = ctl::parse_command_line(words);
     if (!line) {
         complain(line.error());

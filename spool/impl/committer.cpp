@@ -27,8 +27,8 @@ void Posts::add(net::Loop& loop, net::Callback call) {
 
 void Posts::send() {
     for (auto& [loop, calls] : by_loop_) {
-        loop->post([calls = std::move(calls)]() mutable {
-            for (auto& call : calls) call();
+        loop->post([posted = std::move(calls)]() mutable {
+            for (auto& call : posted) call();
         });
     }
     by_loop_.clear();

@@ -62,8 +62,8 @@ void LogQueue::record(StateChange change, Recorded done) {
     }
     behind.emplace_front(std::move(job->first), std::move(job->second));
     for (auto& [what, told] : behind) {
-        ports_.loops.at(shard_of(id)).post([told = std::move(told)]() mutable {
-            told(base::fail(base::ErrorKind::temporary, "the disk pool is full", "4.3.2", "System is busy"));
+        ports_.loops.at(shard_of(id)).post([refused = std::move(told)]() mutable {
+            refused(base::fail(base::ErrorKind::temporary, "the disk pool is full", "4.3.2", "System is busy"));
         });
     }
 }

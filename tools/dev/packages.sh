@@ -3,7 +3,7 @@
 build_packages=(g++ meson ninja-build pkg-config python3 libssl-dev libc-ares-dev libfmt-dev libtomlplusplus-dev
     rapidjson-dev libidn2-dev doctest-dev)
 bench_packages=(liburing-dev valgrind xfsprogs)
-test_packages=(openssl swaks libnet-ssleay-perl python3)
+test_packages=(openssl swaks libnet-ssleay-perl python3 groff-base zsh fish)
 fmt_packages=(git clang-format-19)
 lint_packages=(git clang-tidy-19)
 clang_packages=(clang-19)
@@ -71,7 +71,8 @@ unpack() {
     printf '%s\n' "$*" >"$into/.unpacked"
 }
 
-# For one test alone. Debian 12's msgpack-cxx wants Boost 1.74's headers, which conflict with 1.81's; it is only headers: unpacked.
+# For one test alone. Debian 12's msgpack-cxx wants Boost 1.74's headers, which conflict with 1.81's; it is only
+# headers: unpacked.
 msgpack() {
     [[ -e /usr/include/msgpack.hpp ]] && return
     # Without its dependencies: Boost is exactly what it must not bring.
