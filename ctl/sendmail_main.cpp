@@ -30,14 +30,6 @@ namespace {
 using namespace posthorn;
 using ctl::SendmailOptions;
 
-constexpr std::string_view kHelp =
-    "posthorn-sendmail [-t] [-i] [-f SENDER] [-F NAME] [-N NOTIFY] [-R full|hdrs] [-V ENVID] [-C CONFIG]\n         "
-    "         [RECIPIENT...]\n"
-    "posthorn-sendmail -bs [-C CONFIG]\n\n"
-    "Takes a message from standard input. -t: recipients are those of To, Cc and Bcc; -i: a line with a dot is "
-    "text;\n"
-    "-bs: SMTP on standard input and output.\n";
-
 struct Failure {
     int status;
     std::string text;
@@ -219,7 +211,7 @@ void submit(const SendmailOptions& options) {
 
 int act(const SendmailOptions& options) {
     switch (options.mode) {
-        case SendmailOptions::Mode::help: std::fwrite(kHelp.data(), 1, kHelp.size(), stdout); break;
+        case SendmailOptions::Mode::help: std::fputs(ctl::sendmail_help().c_str(), stdout); break;
         case SendmailOptions::Mode::version:
             std::fputs(fmt::format("posthorn-sendmail {}\n", base::version()).c_str(), stdout);
             break;

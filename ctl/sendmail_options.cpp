@@ -14,6 +14,24 @@ constexpr std::string_view kWithValue = "BCFNOQRVXbdefhopqr";
 // Of those, the ones whose value must be attached if there is one: "-q" and "-oi" stand alone.
 constexpr std::string_view kAttachedOnly = "deoq";
 
+struct Known {
+    std::string_view option;
+    std::string_view help;
+};
+constexpr Known kKnown[] = {
+    {"-t", "The recipients are those of To, Cc and Bcc; Bcc is taken out."},
+    {"-i, -oi", "A line with a single dot is text and does not end the message."},
+    {"-f, -r SENDER", "The sender that bounces go to; <> for none."},
+    {"-F NAME", "The sender's name, for a From header that is missing."},
+    {"-N NOTIFY", "Reports wanted: never, or of success, failure, delay with commas between them."},
+    {"-R full|hdrs", "How much of the message a report holds."},
+    {"-V ENVID", "A name that reports repeat."},
+    {"-C CONFIG", "The server's configuration, for where its folders are."},
+    {"-bs", "SMTP on standard input and output."},
+    {"--version", "The version."},
+    {"--help", "This text."},
+};
+
 class Parser {
 public:
     explicit Parser(std::span<const std::string> words) : words_(words) {}
@@ -152,6 +170,14 @@ private:
 
 std::expected<SendmailOptions, std::string> parse_sendmail_options(std::span<const std::string> words) {
     return Parser(words).run();
+}
+
+std::string sendmail_help() {
+    std::string out =
+        "posthorn-sendmail [OPTION...] [RECIPIENT...]\nposthorn-sendmail -bs [-C CONFIG]\n\n"
+        "Takes a message from standard input and hands it to the mail server.\n\n";
+    for (const Known& known : kKnown) out += fmt::format("  {:<14} {}\n", known.option, known.help);
+    return out;
 }
 
 }  // namespace posthorn::ctl

@@ -29,4 +29,6 @@ struct SendmailOptions {
 // ignored. The error is a sentence; exit status 64 (EX_USAGE).
 std::expected<SendmailOptions, std::string> parse_sendmail_options(std::span<const std::string> words);
 
+std::string sendmail_help();
+
 }  // namespace posthorn::ctl
