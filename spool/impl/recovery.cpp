@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/log.hpp"
+#include "spool/impl/replay.hpp"
 #include "spool/impl/round.hpp"
 #include "spool/impl/segment_store.hpp"
 
@@ -228,7 +229,7 @@ private:
             if (!index) return std::unexpected(index.error());
             if (*index) {
                 known.sealed = true;
-                for (const auto& entry : (*index)->entries) apply(entry, number);
+                for (const auto& entry : (*index)->entries) replay_.apply(entry, number);
                 return {};
             }
             base::log::warning("spool.index_spoiled",
@@ -254,7 +255,7 @@ private:
                        fmt::format("{}-{}", segment_name(number), round.offset), "a round of the log is spoiled");
             }
             for (auto& entry : round.entries) {
-                apply(entry, number);
+                replay_.apply(entry, number);
                 accepted.push_back(std::move(entry));
             }
             if (first == 0) first = round.header.lsn;
@@ -272,58 +273,6 @@ private:
         const auto sealed = seal(writer);
         known.sealed = sealed.has_value();
         if (!sealed) base::log::warning("spool.seal_failed", {{"error", sealed.error().log_text}});
-    }
-
-    void apply(const IndexEntry& entry, std::uint32_t number) {
-        const Location location{number, entry.offset};
-        Entry* known = out_.table.find(entry.id);
-        switch (entry.type) {
-            case RecordType::message: apply_message(entry, location, known); break;
-            case RecordType::state:
-                if (known == nullptr) break;  // its MESSAGE was spoiled, or it is done
-                known->state = location;
-                out_.trails[known->note - 1] += entry.summary;
-                break;
-            case RecordType::done:
-                if (known != nullptr) forget(*known);
-                break;
-            case RecordType::abort: break;
-        }
-    }
-
-    void apply_message(const IndexEntry& entry, Location location, Entry* known) {
-        const bool forward = (entry.flags & record_flag::forward) != 0;
-        if (known != nullptr && !forward) return;  // a birth or a drop taken twice: the first one counts
-        if (known != nullptr) {
-            dead(*known);
-        } else {
-            Entry fresh;
-            fresh.id = entry.id;
-            out_.trails.emplace_back();
-            fresh.note = static_cast<std::uint32_t>(out_.trails.size());
-            known = &out_.table.insert(fresh);
-        }
-        known->message = location;
-        known->state = {};
-        known->meta_length = entry.meta_length;
-        known->body_length = entry.body_length;
-        known->big = (entry.flags & record_flag::big) != 0 ? 1 : 0;
-        out_.trails[known->note - 1] = entry.summary;
-        auto& live = out_.segments[location.segment].live;
-        ++live.messages;
-        live.bytes += known->stored();
-    }
-
-    void dead(const Entry& entry) {
-        auto& live = out_.segments[entry.message.segment].live;
-        --live.messages;
-        live.bytes -= entry.stored();
-    }
-
-    void forget(const Entry& entry) {
-        dead(entry);
-        std::string().swap(out_.trails[entry.note - 1]);
-        out_.table.erase(base::Ulid(entry.id));
     }
 
     // big/ against the log: what is not named goes, what is named and not there is damage.
@@ -356,7 +305,7 @@ private:
         const auto& segment = *out_.segments[entry.message.segment].segment;
         damage(*segment.file, entry.message.offset, entry.stored(), id.to_string() + ".record",
                "the file of a big body is missing or short");
-        forget(entry);
+        replay_.forget(entry);
         out_.lost.push_back(id);
     }
 
@@ -376,6 +325,7 @@ private:
     base::Disk& disk_;
     const Directories& dirs_;
     Recovered out_;
+    Replay replay_{out_};
     std::map<std::uint32_t, Candidate> candidates_;
     std::vector<AbortRange> aborts_;
     std::set<Lsn> torn_;
