@@ -157,7 +157,7 @@ bool MsgpackReader::integer(std::int64_t& value) {
     const auto t = first(rest_);
     std::uint64_t bits = 0;
     if (!failed_ && t >= 0xE0) {
-        value = static_cast<std::int8_t>(t);
+        value = std::int64_t{t} - 0x100;
         rest_.remove_prefix(1);
         return true;
     }
