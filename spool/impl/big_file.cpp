@@ -31,11 +31,13 @@ base::Result<void> BigFile::write(std::string_view bytes) {
 
 base::Result<void> BigFile::finish(const base::Ulid& id) {
     if (auto exists = write({}); !exists) return exists;
-    if (auto synced = file_->sync(); !synced) return failed(synced.error());
+    // The name first: where the filesystem has a journal, one commit then makes both durable and the directory's sync
+    // finds little to do. No record speaks of the file yet, so one that a crash leaves half-written is an orphan.
     const auto path = files_->at.big + '/' + id.to_string();
     if (auto renamed = files_->disk->rename(path_, path); !renamed) return failed(renamed.error());
     path_ = path;
-    if (auto synced = files_->disk->sync_directory(files_->at.big); !synced) return failed(synced.error());
+    if (auto synced = file_->sync(); !synced) return failed(synced.error());
+    if (auto synced = files_->big_names->sync(); !synced) return failed(synced.error());
     return {};
 }
 

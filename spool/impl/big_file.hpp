@@ -24,7 +24,7 @@ public:
 
     // After an error each further call gives it again.
     base::Result<void> write(std::string_view bytes);
-    // Syncs the file, names it big/<id>, syncs the directory: durable on success.
+    // Names it big/<id>, syncs file and directory: durable on success.
     base::Result<void> finish(const base::Ulid& id);
     // A record points to it now: it is not ours any more.
     void keep() { path_.clear(); }

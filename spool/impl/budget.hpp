@@ -1,6 +1,7 @@
 // The memory that bodies on their way in may take, over all sessions. Any thread.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -36,6 +37,12 @@ public:
         if (!budget_->take(octets)) return false;
         octets_ += octets;
         return true;
+    }
+    // Of what was taken; octets that were never granted (crowded) are not given back.
+    void less(std::uint64_t octets) {
+        octets = std::min(octets, octets_);
+        budget_->give(octets);
+        octets_ -= octets;
     }
     void release() {
         budget_->give(octets_);

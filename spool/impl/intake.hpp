@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "net/loop.hpp"
 #include "net/pool.hpp"
 #include "spool/body.hpp"
 #include "spool/impl/big_file.hpp"
@@ -40,9 +41,23 @@ public:
     std::shared_ptr<Share> share() const { return share_; }
 
 private:
-    static constexpr std::size_t kFlushAt = std::size_t{64} << 10;  // octets buffered for the disk
+    // Octets buffered for the disk. One piece is on its way while the next one is collected: with a read of 32 KiB
+    // that comes to less than 192 KiB a session.
+    static constexpr std::size_t kFlushAt = std::size_t{48} << 10;
+    static constexpr std::size_t kPiece = kFlushAt + (std::size_t{32} << 10);
+
+    // The piece on its way to the disk; shared with the job. Used on the loop alone.
+    struct Writing {
+        explicit Writing(net::Loop& loop) : over(loop) {}
+        net::Event over;
+        bool running = false;
+        base::Result<void> result;
+    };
 
     void spill();
+    std::shared_ptr<std::string> take_piece();
+    void start_writing();
+    net::Task<> settle();                    // nothing is on its way after it
     bool out_of_room(std::uint64_t octets);  // and then error() says so
 
     net::Loop& loop_;
@@ -51,7 +66,8 @@ private:
     std::string name_;
     std::shared_ptr<std::string> bytes_ = std::make_shared<std::string>();
     std::shared_ptr<BigFile> file_;  // shared with the job under way
-    bool crowded_ = false;           // no budget: each piece goes to the disk at once
+    std::shared_ptr<Writing> writing_;
+    bool crowded_ = false;  // no budget: each piece goes to the disk at once
     std::uint64_t size_ = 0;
     std::optional<base::Error> error_;
 };

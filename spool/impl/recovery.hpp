@@ -11,6 +11,7 @@
 #include "base/disk.hpp"
 #include "spool/impl/segment.hpp"
 #include "spool/impl/segment_reader.hpp"
+#include "spool/impl/shared_sync.hpp"
 #include "spool/impl/table.hpp"
 
 namespace posthorn::spool {
@@ -43,8 +44,13 @@ struct KnownSegment {
 
 // Kept alive by whoever may still work on its files.
 struct Files {
+    Files(std::shared_ptr<base::Disk> where, Directories directories)
+        : disk(std::move(where)),
+          at(std::move(directories)),
+          big_names(std::make_shared<SharedSync>(disk, at.big)) {}
     std::shared_ptr<base::Disk> disk;
     Directories at;
+    std::shared_ptr<SharedSync> big_names;
 };
 
 struct Recovered {
