@@ -6,11 +6,28 @@
 #include "base/utf8.hpp"
 
 namespace posthorn::base {
+namespace {
+
+// Octets at the start that stand for themselves.
+std::size_t verbatim(std::string_view text) {
+    std::size_t end = 0;
+    for (; end < text.size(); ++end) {
+        const auto octet = static_cast<unsigned char>(text[end]);
+        if (octet < 0x20 || octet >= 0x7F || octet == '"' || octet == '\\') break;
+    }
+    return end;
+}
+
+}  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
     static constexpr std::string_view kHex = "0123456789abcdef";
     out += '"';
-    while (!text.empty()) {
+    for (;;) {
+        const auto run = verbatim(text);
+        out.append(text.substr(0, run));
+        text.remove_prefix(run);
+        if (text.empty()) break;
         const auto size = utf8_length(text, 0);
         const char c = text[0];
         if (size == 0) {

@@ -26,6 +26,7 @@ constexpr auto kLook = std::chrono::milliseconds(100);  // between two looks at 
 
 // Enough for some 100,000 lines; beyond it stderr's reader is stuck, and the server must not be.
 constexpr std::size_t kQueueBytes = 16U << 20U;
+constexpr auto kRest = std::chrono::milliseconds(5);  // between two writes
 
 constexpr std::string_view kNames[] = {"debug", "info", "notice", "warning", "error", "fatal"};
 
@@ -199,6 +200,8 @@ public:
             }
             pending_ += line;
             ++put_;
+            urgent_ = urgent_ || level >= Level::error;
+            if (!idle_ && !urgent_) return;  // it looks by itself when its rest is over
         }
         wake_.notify_one();
     }
@@ -206,6 +209,8 @@ public:
     void flush() {
         std::unique_lock lock(mutex_);
         const auto until = put_;
+        urgent_ = true;
+        wake_.notify_one();
         written_.wait_for(lock, kPatience, [&] { return done_ >= until || !thread_.joinable(); });
     }
 
@@ -253,7 +258,9 @@ private:
         std::unique_lock lock(mutex_);
         std::uint64_t told = 0;
         while (true) {
+            idle_ = true;
             wake_.wait(lock, [this] { return stopping_ || !pending_.empty(); });
+            idle_ = false;
             if (pending_.empty()) return;
             std::string batch;
             batch.swap(pending_);
@@ -270,6 +277,10 @@ private:
             dropped_ += lost_now;
             done_ = upto;
             written_.notify_all();
+            // A line after silence goes out at once; where many follow each other, waking for each of them costs more
+            // than writing it.
+            wake_.wait_for(lock, kRest, [this] { return stopping_ || urgent_; });
+            urgent_ = false;
         }
     }
 
@@ -293,6 +304,8 @@ private:
     std::uint64_t put_ = 0;
     std::uint64_t done_ = 0;
     std::uint64_t dropped_ = 0;
+    bool idle_ = false;    // the thread sleeps until a line comes
+    bool urgent_ = false;  // somebody waits, or an error is to be seen: no rest
     bool stopping_ = false;
     std::chrono::steady_clock::time_point given_up_{};
     std::thread thread_;

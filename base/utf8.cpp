@@ -1,5 +1,7 @@
 #include "base/utf8.hpp"
 
+#include <algorithm>
+
 namespace posthorn::base {
 namespace {
 
@@ -13,6 +15,13 @@ bool control(std::string_view text, std::size_t at, std::size_t length) {
     const unsigned first = octet(text, at);
     if (length == 1) return first < 0x20 || first == 0x7F;
     return length == 2 && first == 0xC2 && octet(text, at + 1) < 0xA0;
+}
+
+// Octets from text[at] on that are printable ASCII: what most text is made of.
+std::size_t plain_run(std::string_view text, std::size_t at) {
+    std::size_t end = at;
+    while (end < text.size() && text[end] >= 0x20 && text[end] < 0x7F) ++end;
+    return end - at;
 }
 
 }  // namespace
@@ -37,7 +46,7 @@ std::size_t utf8_length(std::string_view text, std::size_t at) {
 }
 
 bool valid_utf8(std::string_view text) {
-    for (std::size_t at = 0; at < text.size();) {
+    for (std::size_t at = plain_run(text, 0); at < text.size(); at += plain_run(text, at)) {
         const auto length = utf8_length(text, at);
         if (length == 0) return false;
         at += length;
@@ -49,6 +58,13 @@ std::string printable(std::string_view text, std::size_t max) {
     std::string out;
     bool gap = false;
     for (std::size_t at = 0; at < text.size();) {
+        if (const auto plain = plain_run(text, at); plain > 0 && !gap) {
+            const auto kept = std::min(plain, max - std::min(max, out.size()));
+            out += text.substr(at, kept);
+            at += plain;
+            if (kept < plain) break;
+            continue;
+        }
         const auto length = utf8_length(text, at);
         if (length != 0 && control(text, at, length)) {
             gap = true;

@@ -10,3 +10,12 @@ TEST_CASE("the JSON writer keeps the commas") {
     json.key("c").object().end().field("d", 0.25).end();
     CHECK(json.text() == R"({"a":1,"b":["x",true,null],"c":{},"d":0.25})");
 }
+
+TEST_CASE("JSON strings: what must be escaped, wherever it stands") {
+    std::string out;
+    append_json_string(out, "plain \"quoted\" back\\slash\ttab\r\n\x01\x7f \xc3\xa9 \xff end");
+    CHECK(out == "\"plain \\\"quoted\\\" back\\\\slash\\ttab\\r\\n\\u0001\\u007f \xc3\xa9 \\ufffd end\"");
+    out.clear();
+    append_json_string(out, "");
+    CHECK(out == "\"\"");
+}

@@ -28,4 +28,11 @@ TEST_CASE("printable") {
     CHECK(printable("\xc3\xa9\xc3\xa9", 3) == "\xc3\xa9");
     CHECK(printable("abc", 2) == "ab");
     CHECK(printable("abc", 0).empty());
+    CHECK(printable("a b\nlonger text", 7) == "a b lon");
+    CHECK(printable("ab\xc3\xa9"
+                    "cd\r\n\r\ne",
+                    100) ==
+          "ab\xc3\xa9"
+          "cd e");
+    CHECK(printable("ab\n", 100) == "ab");
 }
