@@ -43,6 +43,7 @@ void EventMetrics::record(const mail::Event& event) {
             break;
         case EventKind::rejected: rejected(event); break;
         case EventKind::accepted:
+            if (event.session.empty()) break;  // a local program's: it came by no SMTP
             accepted_.add();
             accepted_bytes_.add(event.size);
             accept_seconds_.observe(seconds(event.elapsed));

@@ -14,6 +14,7 @@
 #include "control/trace.hpp"
 #include "policy/submission.hpp"
 #include "server/config/load.hpp"
+#include "server/dropped.hpp"
 #include "server/parts.hpp"
 #include "server/signals.hpp"
 #include "server/telemetry.hpp"
@@ -166,12 +167,20 @@ base::Result<void> Daemon::open() {
 
     auto spool = config_.spool;
     spool.ephemeral = options_.ephemeral;
-    const auto vetting = [hostname = config_.server.hostname](mail::Envelope& envelope, uid_t submitter,
-                                                              std::string_view header) -> base::Result<void> {
+    auto sampler = trace_sampler(config_);
+    if (!sampler) return std::unexpected(sampler.error());
+    const auto random = std::shared_ptr<base::Random>(base::system_random());  // of the spool's one thread
+    const auto vetting = [hostname = config_.server.hostname, sampler = *sampler, random](
+                             mail::Envelope& envelope, uid_t submitter,
+                             std::string_view header) -> base::Result<void> {
         policy::complete_dropped(envelope, submitter, header, hostname);
+        if (sampler) envelope.trace = sampler->begin(*random, std::nullopt).value_or(mail::TraceContext{});
         return {};
     };
-    auto queue = spool::open_queue(spool, *p.loops, *p.disk, p.clock, p.metrics, vetting);
+    const auto taken = [&p](const mail::Envelope& envelope, base::Duration took) {
+        p.events.record(dropped_event(envelope, took, p.clock));
+    };
+    auto queue = spool::open_queue(spool, *p.loops, *p.disk, p.clock, p.metrics, vetting, taken);
     if (!queue) return std::unexpected(queue.error());
     p.queue = *std::move(queue);
 

@@ -61,7 +61,8 @@ base::Result<std::shared_ptr<void>> lock_directory(const std::string& directory)
 }  // namespace
 
 base::Result<std::unique_ptr<Queue>> open_queue(Config config, net::LoopGroup& loops, net::Pool& disk,
-                                                const base::Clock& clock, base::Metrics& metrics, Vetting vetting) {
+                                                const base::Clock& clock, base::Metrics& metrics, Vetting vetting,
+                                                Taken taken) {
     std::shared_ptr<base::Disk> files = base::posix_disk();
     const Directories at(config.directory);
     if (auto made = make_directories(*files, at); !made) return std::unexpected(made.error());
@@ -76,7 +77,7 @@ base::Result<std::unique_ptr<Queue>> open_queue(Config config, net::LoopGroup& l
                                               std::move(*in_hand), std::move(*lock)});
     if (!queue) return std::unexpected(queue.error());
     if (drops) {
-        auto incoming = std::make_unique<Incoming>(**queue, clock, std::move(vetting));
+        auto incoming = std::make_unique<Incoming>(**queue, clock, std::move(vetting), std::move(taken));
         incoming->forget_taken();
         (*queue)->use(std::move(incoming));
     }

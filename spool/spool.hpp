@@ -25,6 +25,10 @@ namespace posthorn::spool {
 using Vetting =
     std::function<base::Result<void>(mail::Envelope& envelope, uid_t submitter, std::string_view header)>;
 
+// Told of each message from the drop folder once it is durable. `took`: since it was looked at. On a thread of the
+// spool.
+using Taken = std::function<void(const mail::Envelope& envelope, base::Duration took)>;
+
 // Makes the directories, recovers what the last run left, starts the committer. Nothing is announced and
 // incoming/ is not read before Queue::attach().
 //
@@ -36,6 +40,6 @@ using Vetting =
 // before the loops are.
 base::Result<std::unique_ptr<Queue>> open_queue(Config config, net::LoopGroup& loops, net::Pool& disk,
                                                 const base::Clock& clock, base::Metrics& metrics,
-                                                Vetting vetting = {});
+                                                Vetting vetting = {}, Taken taken = {});
 
 }  // namespace posthorn::spool

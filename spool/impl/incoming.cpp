@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 
 #include "base/log.hpp"
 #include "mail/envelope_codec.hpp"
@@ -77,8 +78,8 @@ struct Incoming::Drop {
     bool eight_bit = false;
 };
 
-Incoming::Incoming(LogQueue& queue, const base::Clock& clock, Vetting vetting)
-    : queue_(queue), clock_(clock), vetting_(std::move(vetting)), files_(queue.files()) {}
+Incoming::Incoming(LogQueue& queue, const base::Clock& clock, Vetting vetting, Taken taken)
+    : queue_(queue), clock_(clock), vetting_(std::move(vetting)), taken_(std::move(taken)), files_(queue.files()) {}
 
 Incoming::~Incoming() {
     if (thread_.joinable()) {
@@ -121,12 +122,16 @@ Incoming::Fate Incoming::take(const std::string& name) {
         (void)remove(name);
         return Fate::taken;
     }
+    const auto began = clock_.steady();
     auto done = read_body(*drop);
     if (done) done = admit(*drop);
+    auto envelope = done && taken_ ? std::optional(drop->envelope) : std::nullopt;
+    if (envelope) envelope->body_size = drop->status.size - drop->body_at;
     if (done) done = queue_.commit_held(std::move(drop->envelope), drop->bytes, drop->big);
     if (!done) return refuse(name, done.error());
     // First the file goes, for good; then its message may be delivered. So it is never taken in twice.
     if (!remove(name)) base::log::error("spool.incoming", {{"path", name}, {"msg", "cannot be removed"}});
+    if (envelope) taken_(*envelope, clock_.steady() - began);
     queue_.release(id);
     return Fate::taken;
 }

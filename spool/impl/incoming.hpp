@@ -17,7 +17,7 @@ namespace posthorn::spool {
 
 class Incoming {
 public:
-    Incoming(LogQueue& queue, const base::Clock& clock, Vetting vetting);
+    Incoming(LogQueue& queue, const base::Clock& clock, Vetting vetting, Taken taken = {});
     ~Incoming();  // ends the thread
     Incoming(const Incoming&) = delete;
     Incoming& operator=(const Incoming&) = delete;
@@ -46,6 +46,7 @@ private:
     LogQueue& queue_;
     const base::Clock& clock_;
     Vetting vetting_;
+    Taken taken_;
     std::shared_ptr<const Files> files_;
     std::uint64_t names_ = 0;
     int inotify_ = -1;
