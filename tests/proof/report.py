@@ -75,9 +75,11 @@ class Results:
         paths = {name: self.path.parent / f"{name}.json" for name in ("latency", "relay")}
         return {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
 
-    def markdown(self):
+    def markdown(self, names):
+        """`names`: of all the proofs there are."""
         d = self.data
-        lines = ["# Proof", "", "Made by `./dev proof --write`; each proof is run with `./dev proof NAME`.", "",
+        lines = ["# Proof", "", "Made by `./dev proof --write`; each proof is run with `./dev proof NAME`. Times depend on what",
+                 "else the machine does; the other figures do not.", "",
                  "| | |", "|---|---|", f"| date | {d.get('date', '')} |"]
         lines += [f"| {key} | {value} |" for part in ("machine", "versions") for key, value in d.get(part, {}).items()]
         lines += ["", "| proof | what it shows | result | at | version | s | figures |",
@@ -85,6 +87,9 @@ class Results:
         for one in d["proofs"].values():
             lines.append(f"| {one['name']} | {one['claim']} | {one['result']} | {one['date'][11:16]} | {one['version']} "
                          f"| {one.get('seconds', '')} | {listed(one.get('figures', {})) or one.get('note') or self.tests(one)} |")
+        missing = [name for name in names if name not in d["proofs"]]
+        if missing:
+            lines += ["", f"Not run for this report: {', '.join(missing)}."]
         lines += ["", *MEANING]
         for name, figures in d.get("bench", {}).items():
             lines += ["", f"## {name.capitalize()}", "", f"From `./dev bench {name}`.", "", *table(figures)]
@@ -92,7 +97,7 @@ class Results:
 
     @staticmethod
     def tests(one):
-        return f"{one['passed']} tests" if one.get("passed") else ""
+        return f"tests {one['passed']}" if one.get("passed") else ""
 
 
 MEANING = """\

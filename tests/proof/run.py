@@ -172,7 +172,7 @@ def main():
               f"{report.listed(result.get('figures', {})) or result.get('note', '')}", flush=True)
         if result["result"] == "FAILED":
             print(f"      all of it in {folder.relative_to(ROOT) if ROOT in folder.parents else folder}/{proof.name}*.log")
-    text = results.markdown()
+    text = results.markdown([p.name for p in wanted])
     (folder / "report.md").write_text(text)
     if options.write:
         (ROOT / "docs/proof.md").write_text(text)

@@ -1,6 +1,7 @@
 // The log against a model of it, on a disk that fails and loses power, by seeds.
 #include <doctest/doctest.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <set>
@@ -194,6 +195,8 @@ private:
 
 }  // namespace
 
+constexpr int kSteps = 150;
+
 // POSTHORN_SEEDS: how many, for a longer run by hand.
 TEST_CASE("what was promised is there after any failure, power loss and restart") {
     const char* more = std::getenv("POSTHORN_SEEDS");  // NOLINT(concurrency-mt-unsafe)
@@ -201,6 +204,9 @@ TEST_CASE("what was promised is there after any failure, power loss and restart"
     for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
         CAPTURE(seed);
         const base::log::Capture quiet;
-        Run(seed).go(150);
+        Run(seed).go(kSteps);
     }
+    if (more != nullptr)
+        std::printf("figures {\"seeds\": %llu, \"steps_each\": %d}\n", static_cast<unsigned long long>(seeds),
+                    kSteps);
 }
