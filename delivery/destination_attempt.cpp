@@ -336,10 +336,12 @@ void Destination::take_results(Attempt& a, TransactionResult result) {
         const bool again = unfit || a.results[i].scope == smtp::FailureScope::session;
         if (!again || a.results[i].taken()) continue;
         // What was taken is made durable before anything is tried elsewhere.
-        if (taken)
+        if (taken) {
             a.results[i].one_too_many = true;
-        else
+            a.results[i].outcome.kind = Kind::temporary;
+        } else {
             undecided.push_back(i);
+        }
     }
     a.undecided = std::move(undecided);
 }
