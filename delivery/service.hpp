@@ -92,6 +92,7 @@ public:
 
 private:
     net::Task<base::Result<Changed>> freeze_or_not(net::Loop& loop, Selector which, bool on);
+    net::Task<base::Result<Changed>> freeze_lastingly(net::Loop& loop, Selector which, bool on);
 
     struct Impl;
     std::shared_ptr<Impl> impl_;

@@ -133,13 +133,10 @@ net::Task<> tell_frozen(net::Loop& loop, std::shared_ptr<Impl> impl, FrozenPtr b
     }
 }
 
-// Domains or everything: the file first, then the owners. One at a time.
+// Domains or everything: the file first, then the owners. The caller holds `freezing`.
 template <class Impl>
 net::Task<base::Result<void>> change_frozen(net::Loop& loop, std::shared_ptr<Impl> impl, std::string domain,
                                             bool on) {
-    while (impl->freezing.exchange(true)) {
-        co_await net::sleep_until(loop, loop.now() + std::chrono::milliseconds(10));
-    }
     const FrozenPtr before = impl->frozen.with([](const FrozenPtr& f) { return f; });
     Frozen next = *before;
     if (domain.empty())
@@ -161,7 +158,6 @@ net::Task<base::Result<void>> change_frozen(net::Loop& loop, std::shared_ptr<Imp
         impl->frozen.with([&](FrozenPtr& f) { f = snapshot; });
         co_await tell_frozen(loop, impl, before, snapshot);
     }
-    impl->freezing = false;
     co_return written;
 }
 
@@ -182,25 +178,37 @@ net::Task<base::Result<Changed>> Service::retry(net::Loop& loop, Selector which)
     co_return with_unknown(std::move(changed), named, std::move(selected->unknown));
 }
 
+// A domain or everything. Who is told of it is found while it is frozen: before a thaw, which may end the message
+// at once, and after a freeze, which must not be overtaken by a later order however long the queue is.
+net::Task<base::Result<Changed>> Service::freeze_lastingly(net::Loop& loop, Selector which, bool on) {
+    const auto impl = impl_;
+    while (impl->freezing.exchange(true)) {
+        co_await net::sleep_until(loop, loop.now() + std::chrono::milliseconds(10));
+    }
+    base::Result<Changed> selected;
+    if (!on) selected = co_await select(loop, which);
+    base::Result<void> written;
+    if (selected) written = co_await change_frozen(loop, impl, which.domain, on);
+    impl->freezing = false;
+    if (!written) co_return std::unexpected(written.error());
+    if (on) selected = co_await select(loop, std::move(which));
+    co_return selected;
+}
+
 net::Task<base::Result<Changed>> Service::freeze_or_not(net::Loop& loop, Selector which, bool on) {
     const auto impl = impl_;
-    const bool lasting = which.domain_at_most();
-    std::string domain = which.domain;
-    if (lasting && !domain.empty()) {
-        domain = mail::domain_key(domain);
-        if (domain.empty())
+    if (which.domain_at_most()) {
+        const std::string domain = mail::domain_key(which.domain);
+        if (domain.empty() && !which.domain.empty())
             co_return base::fail(base::ErrorKind::protocol,
                                  "a domain is frozen by its whole name: " + which.domain);
         which.domain = domain;
-    }
-    if (lasting) {
-        // First done, then told of whom: no later order overtakes it however long the queue is.
-        auto written = co_await change_frozen(loop, impl, std::move(domain), on);
-        if (!written) co_return std::unexpected(written.error());
+        auto changed = co_await freeze_lastingly(loop, std::move(which), on);
+        co_return changed;
     }
     const bool named = !which.ids.empty();
     auto selected = co_await select(loop, std::move(which));
-    if (!selected || lasting) co_return selected;
+    if (!selected) co_return selected;
     Recorded act = [on](Owner& owner, const base::Ulid& id, Ticket ticket) {
         return owner.freeze(id, on, std::move(ticket));
     };

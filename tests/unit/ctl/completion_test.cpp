@@ -39,15 +39,15 @@ TEST_CASE("completion: options of the command, those given no more") {
     CHECK(offered({"queue", "list", "--old"}) == Words{"--older-than"});
     CHECK(has(offered({"queue", "list", "--"}), "--json"));
     CHECK_FALSE(has(offered({"queue", "list", "--json", "--"}), "--json"));
-    CHECK_FALSE(has(offered({"queue", "list", "--state=active", "--"}), "--state"));
+    CHECK_FALSE(has(offered({"queue", "list", "--status=active", "--"}), "--status"));
     CHECK_FALSE(has(offered({"queue", "view", "--"}), "--id"));
     CHECK(offered({"queue", "list", "--", "--"}).empty());
 }
 
 TEST_CASE("completion: values by choice, as the next word or after an equals sign") {
-    CHECK(offered({"queue", "list", "--state", "fro"}) == Words{"frozen"});
-    CHECK(offered({"queue", "list", "--state=fro"}) == Words{"--state=frozen"});
-    CHECK(offered({"queue", "list", "--descending", "--state", "fro"}) == Words{"frozen"});
+    CHECK(offered({"queue", "list", "--status", "fro"}) == Words{"frozen"});
+    CHECK(offered({"queue", "list", "--status=fro"}) == Words{"--status=frozen"});
+    CHECK(offered({"queue", "list", "--descending", "--status", "fro"}) == Words{"frozen"});
     CHECK(offered({"queue", "list", "--limit", ""}).empty());
 }
 
