@@ -48,6 +48,11 @@ void append_json_string(std::string& out, std::string_view text) {
             out += "\\u00";
             out += kHex[static_cast<unsigned char>(c) >> 4U];
             out += kHex[static_cast<unsigned char>(c) & 15U];
+        } else if (size == 2 && c == '\xC2' &&
+                   static_cast<unsigned char>(text[1]) < 0xA0) {  // C1: terminals obey them
+            out += "\\u00";
+            out += kHex[static_cast<unsigned char>(text[1]) >> 4U];
+            out += kHex[static_cast<unsigned char>(text[1]) & 15U];
         } else {
             out.append(text.substr(0, size));
         }

@@ -72,8 +72,10 @@ struct TextValue {
     void operator()(std::string_view v) const {
         // A plain word stands bare; anything else is quoted as JSON does, so that a line stays a line.
         bool bare = !v.empty();
-        for (const char c : v)
-            if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c == 0x7F) bare = false;
+        for (const char c : v) {
+            const auto octet = static_cast<unsigned char>(c);
+            if (octet <= ' ' || octet >= 0x7F || c == '"' || c == '=' || c == '\\') bare = false;
+        }
         if (bare)
             out += v;
         else

@@ -18,7 +18,9 @@ smtp::ServerOptions options_for(const Settings& settings, const net::Endpoint& p
     auto options = settings.options;
     options.proxy_header =
         peer.unix_path.empty() && policy::contains(settings.listener.smtp.proxy_networks, peer.ip);
-    options.trace = settings.sampler && peer.unix_path.empty() && policy::contains(settings.trace_peers, peer.ip);
+    // Behind a proxy it may be anybody.
+    options.trace = settings.sampler && !options.proxy_header && peer.unix_path.empty() &&
+                    policy::contains(settings.trace_peers, peer.ip);
     return options;
 }
 

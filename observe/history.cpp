@@ -62,7 +62,7 @@ void History::record(const mail::Event& event) {
     bool wake = false;
     {
         const std::lock_guard lock(mutex_);
-        if (pending_.size() + bytes.size() > kHistoryBuffer) {
+        if (pending_.size() + bytes.size() > std::min<std::uint64_t>(kHistoryBuffer, config_.max_size / 2)) {
             dropped_.add();
             return;
         }
@@ -116,6 +116,7 @@ void History::write(const std::string& batch, std::uint64_t events) {
     dropped_.add(events);
     // What was written of the batch is cut off as a torn tail, here or by the reader.
     if (file_ && !file_->truncate(size_)) file_.reset();
+    if (taken_stock_) expire();  // a full disk needs it most
     if (!std::exchange(failing_, true)) {
         base::log::error("history.write_failed",
                          {{"error", done.error().log_text}, {"msg", "events are dropped until it works again"}});
@@ -164,10 +165,11 @@ base::Result<void> History::open_newest() {
     const auto whole = std::string_view(bytes).substr(0, *got);
     if (!whole.starts_with(kHistoryHead)) return {};
     std::uint64_t end = kHistoryHead.size();
-    while (true) {
-        const auto record = next_event_record(whole.substr(end));
-        if (record.state != EventRecord::State::good) break;
-        end += record.size;
+    // Good records may follow damage: only what is behind the last good one goes.
+    for (std::uint64_t at = end; at < whole.size();) {
+        const auto record = next_event_record(whole.substr(at));
+        if (record.state == EventRecord::State::good) end = at + record.size;
+        at += std::max<std::uint64_t>(record.size, 1);
     }
     if (end < whole.size() && !(*file)->truncate(end)) return {};
     file_ = *std::move(file);

@@ -89,11 +89,15 @@ Daemon::Parts::~Parts() {
     control_listener.reset();
     health_listener.reset();
     admin_resolver.reset();
-    admin.reset();
     if (loops) loops->stop();
+    // Their last jobs post to the admin loop, which therefore goes with the members: stopped, it buries such posts.
+    readers.reset();
+    probes.reset();
     delivery.reset();
     receiver.reset();
     resolver.reset();
+    if (queue) queue->stop();
+    disk.reset();  // runs what is queued, which may still look at the queue
     queue.reset();
     if (!listeners_file.empty()) ::unlink(listeners_file.c_str());
 }

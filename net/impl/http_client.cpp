@@ -139,18 +139,21 @@ Task<base::Result<std::unique_ptr<Stream>>> HttpClient::reach(Loop& loop, HttpUr
         addresses = answer.addresses;
     }
     base::Error last;
-    for (const auto& ip : addresses) {
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
         Endpoint to;
-        to.ip = ip;
+        to.ip = addresses[i];
         to.port = url.port;
-        auto stream = co_await connector_.connect(loop, std::move(to), deadline);
+        // A share of what is left: one that swallows packets must not take it all.
+        const auto now = loop.now();
+        const auto share = now + (deadline - now) / static_cast<std::int64_t>(addresses.size() - i);
+        auto stream = co_await connector_.connect(loop, std::move(to), share);
         if (!stream) {
             last = stream.error();
             continue;
         }
         if (!url.tls) co_return std::move(stream);
         auto name = url.host;
-        const auto secured = co_await (*stream)->start_tls(tls_, std::move(name), deadline);
+        const auto secured = co_await (*stream)->start_tls(tls_, std::move(name), share);
         if (secured) co_return std::move(stream);
         last = secured.error();
     }

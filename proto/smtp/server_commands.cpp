@@ -209,6 +209,7 @@ std::optional<ServerAction> ServerSession::xclient(std::string_view argument) {
     if (given->helo) peer_.helo = *given->helo;
     if (given->proto) peer_.esmtp = *given->proto == "ESMTP";
     if (given->login) peer_.auth_user = *given->login;
+    options_.trace = false;  // it speaks for another now
     greeted_ = false;
     stage_ = Stage::client;  // the new client is judged, then greeted
     return std::nullopt;
