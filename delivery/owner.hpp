@@ -72,7 +72,7 @@ public:
     void retry(std::span<const base::Ulid> ids, std::string_view domain, std::vector<base::Ulid>& known);
     // The ticket is held until it is durable, or the message gone.
     bool freeze(const base::Ulid& id, bool frozen, Ticket ticket);
-    bool cancel(const base::Ulid& id, bool bounce, Ticket ticket);
+    bool cancel(const base::Ulid& id, bool bounce, std::string_view domain, Ticket ticket);
     bool knows(const base::Ulid& id) const { return messages_.contains(id); }
 
 private:

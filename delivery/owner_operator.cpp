@@ -215,12 +215,14 @@ bool Owner::freeze(const base::Ulid& id, bool frozen, Ticket ticket) {
     return true;
 }
 
-bool Owner::cancel(const base::Ulid& id, bool bounce, Ticket ticket) {
+bool Owner::cancel(const base::Ulid& id, bool bounce, std::string_view domain, Ticket ticket) {
     Message* const m = messages_.find(id);
     if (!m) return false;
     const Removal removal = bounce ? Removal::bounce : Removal::silent;
-    for (Slot& slot : m->slots) slot.removal = removal;
-    take_back(*m, [](const Slot&) { return true; });
+    for (Slot& slot : m->slots) {
+        if (domain.empty() || mail::domain_matches(domain, slot.domain->name)) slot.removal = removal;
+    }
+    take_back(*m, [](const Slot& slot) { return slot.removal != Removal::none; });
     when_free(*m, [this, id, removal, ticket = std::move(ticket)](Message& free) mutable {
         auto revision = std::make_shared<Revision>(shared_);
         revision->change.id = id;

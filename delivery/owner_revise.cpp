@@ -107,10 +107,7 @@ void Owner::give_up_reading(const RevisionPtr& r, Message& m, const base::Error&
     const base::Ulid id = r->change.id;
     if (why.kind == base::ErrorKind::permanent) return forget(id, why);
     for (const std::uint32_t index : r->targets) {
-        if (Slot* slot = m.slot(index)) {
-            slot->phase = Phase::idle;
-            slot->removal = Removal::none;
-        }
+        if (Slot* slot = m.slot(index)) slot->phase = Phase::idle;  // what an operator ordered stands
     }
     const base::WallTime later = now() + kReadLater;
     m.busy = false;

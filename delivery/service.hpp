@@ -83,8 +83,8 @@ public:
     // domain it holds for what comes, too; with any other filter it is about the messages it finds.
     net::Task<base::Result<Changed>> freeze(net::Loop& loop, Selector which);
     net::Task<base::Result<Changed>> unfreeze(net::Loop& loop, Selector which);
-    // Pending recipients become cancelled; with `bounce` failed, and the sender is told. Recipients in an attempt
-    // end it first. Durable when it returns.
+    // Pending recipients (of the selector's domain alone if it names one) become cancelled; with `bounce` failed, and
+    // the sender is told. Recipients in an attempt end it first, and are recorded then; the others when it returns.
     net::Task<base::Result<Changed>> cancel(net::Loop& loop, Selector which, bool bounce);
 
     // How mail for a domain goes now and why, one reason a line. Any thread.

@@ -229,10 +229,11 @@ net::Task<base::Result<Changed>> Service::unfreeze(net::Loop& loop, Selector whi
 net::Task<base::Result<Changed>> Service::cancel(net::Loop& loop, Selector which, bool bounce) {
     const auto impl = impl_;
     const bool named = !which.ids.empty();
+    std::string domain = named ? std::string() : which.domain;
     auto selected = co_await select(loop, std::move(which));
     if (!selected) co_return selected;
-    Recorded act = [bounce](Owner& owner, const base::Ulid& id, Ticket ticket) {
-        return owner.cancel(id, bounce, std::move(ticket));
+    Recorded act = [bounce, domain](Owner& owner, const base::Ulid& id, Ticket ticket) {
+        return owner.cancel(id, bounce, domain, std::move(ticket));
     };
     Changed changed = co_await order_durably(loop, impl, std::move(selected->ids), std::move(act));
     co_return with_unknown(std::move(changed), named, std::move(selected->unknown));

@@ -307,6 +307,25 @@ TEST_CASE("cancelling, silently and with a report") {
     w.check_invariants(true);
 }
 
+TEST_CASE("cancelling for a domain leaves the recipients of others alone") {
+    DeliveryWorld w;
+    auto dead = w.site("dead.test", "192.0.2.1");
+    auto good = w.site("good.test", "192.0.2.2");
+    dead->down();
+    good->down();
+    w.start();
+    const auto id = w.send("me@home.test", {"r@dead.test", "q@good.test"});
+    w.loops.run_for(1s);
+    CHECK(w.ask(w.service->cancel(w.loops.at(1), domain("dead.test"), false)).count() == 1);
+    CHECK(w.events.count(EventKind::cancelled) == 1);
+    CHECK_FALSE(w.done(id));
+    good->up();
+    w.loops.run_for(1h);
+    CHECK(good->mail().size() == 1);
+    CHECK(w.done(id));
+    w.check_invariants(true);
+}
+
 TEST_CASE("what is in an attempt when it is cancelled ends it, and is not tried again") {
     DeliveryWorld w;
     auto peer = w.site("a.test", "192.0.2.1");

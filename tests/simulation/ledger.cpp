@@ -188,9 +188,12 @@ void Ledger::changed(const spool::StateChange& change, const std::vector<base::U
     for (const auto& [index, state] : change.recipients) {
         Fate& fate = account.fates.at(index);
         check_step(account, fate, state);
-        if (fate.since_held >= 0 && state.attempts > fate.state.attempts) ++fate.since_held;
+        const bool tried = state.attempts > fate.state.attempts;
+        if (fate.since_held >= 0 && tried) ++fate.since_held;
+        // A delay warning is recorded beside an attempt that an operator asked for, and ends nothing.
+        if (tried || mail::is_final(state.status)) fate.retry_asked = false;
+        fate.unrecorded = false;
         fate.state = state;
-        fate.retry_asked = fate.unrecorded = false;
         trace_.note("durable {} <{}> {} attempts {} {}", change.id.to_string(), fate.address, name(state.status),
                     state.attempts, state.last.status);
     }
