@@ -12,7 +12,7 @@ from harness.smtp import submit, unverified
 from harness.wait import until
 
 LIMITS = {"smtp": {"max_connections_per_client": 1000,
-                   "timeouts": {"command": "1s", "data_init": "1s", "data_block": "1s", "data_termination": "5s",
+                   "timeouts": {"command": "3s", "data_init": "3s", "data_block": "3s", "data_termination": "5s",
                                 "connection": "60s"}}}
 STATES = ("greeted", "hello", "mail", "rcpt", "data", "body", "bdat")
 
@@ -60,7 +60,7 @@ def _hello():
 
 
 def a_client_that_drips_is_ended_in_every_state(t):
-    """One octet each fifth of a second, a second allowed: the wait is for a whole command, a whole block, a whole
+    """One octet each fifth of a second, three seconds allowed: the wait is for a whole command, a whole block, a whole
     handshake, however many octets come."""
     daemon = t.daemon(LIMITS)
     clients = {}
