@@ -43,7 +43,11 @@ std::pair<Hold, std::optional<base::WallTime>> waiting_for(const Job& job) {
     const std::uint64_t head = board->head;
     if (sequence > head) {
         const base::Duration interval{board->interval_ns};
-        at += std::chrono::ceil<std::chrono::milliseconds>(interval * static_cast<std::int64_t>(sequence - head));
+        const auto ahead = static_cast<std::int64_t>(sequence - head);
+        // A time that far away, as of a long line at a rate of next to nothing, is none.
+        constexpr base::Duration kFarthest = std::chrono::hours(24) * 365 * 50;
+        if (interval.count() > 0 && ahead > kFarthest / interval) return {why, std::nullopt};
+        at += std::chrono::ceil<std::chrono::milliseconds>(interval * ahead);
     }
     return {why, at};
 }
