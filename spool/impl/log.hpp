@@ -108,7 +108,6 @@ public:
     std::optional<Entry> find(const base::Ulid& id) const;
     // The inline body where it stands, without looking at it. For a message that was written in this run.
     std::shared_ptr<const Body> inline_body_of(const base::Ulid& id) const;
-    std::vector<base::Ulid> ids() const;
     LogStats stats() const;
     // Copies the record of a message that cannot be read to corrupt/.
     void put_aside(const base::Ulid& id, std::string_view reason);
