@@ -47,7 +47,12 @@ compile() {
         cat "$dir/configure.log" >&2
         return 1
     fi
-    ninja -C "$dir" --quiet "$@" | { grep -vx 'ninja: no work to do.' || true; } || return 1
+    local steps how=(--quiet)
+    steps=$(ninja -C "$dir" -n "$@" | grep -c '^\[' || true)
+    ((steps == 0)) && return
+    say "building ${dir#"$root"/}: $steps steps"
+    [[ -t 1 ]] && how=() # with a line of progress
+    ninja -C "$dir" "${how[@]}" "$@" || return 1
     ninja -C "$dir" --quiet -t cleandead >/dev/null
 }
 
