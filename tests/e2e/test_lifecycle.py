@@ -9,7 +9,7 @@ import time
 
 from harness.peer import Hold
 from harness.smtp import Client, Closed, message, submit
-from harness.wait import until
+from harness.wait import stays, until
 
 
 def sigterm_stops_cleanly(t):
@@ -44,9 +44,7 @@ def a_graceful_stop_finishes_what_is_in_flight(t):
     assert daemon.wait_exit() == 0
     assert len(peer.messages) == 1
     daemon.start()
-    time.sleep(0.5)
-    assert not daemon.queue(), "what was delivered stands in the queue again"
-    assert len(peer.messages) == 1
+    stays(lambda: not daemon.queue() and len(peer.messages) == 1, 0.5, "what was delivered is not queued again")
 
 
 def a_message_being_received_at_the_stop_is_not_lost(t):
@@ -67,8 +65,7 @@ def a_message_being_received_at_the_stop_is_not_lost(t):
     if reply is not None and reply.code == 250:
         peer.wait(1)
     else:
-        time.sleep(0.5)
-        assert not peer.messages
+        stays(lambda: not peer.messages, 0.5)
 
 
 def a_second_sigterm_stops_at_once(t):
@@ -80,8 +77,7 @@ def a_second_sigterm_stops_at_once(t):
     assert hold.reached.wait(10)
     daemon.signal(signal.SIGTERM)
     daemon.wait_log("server.stopping" if "server.stopping" in daemon.raw_log() else "stop", 10)
-    time.sleep(0.3)
-    assert daemon.running()
+    stays(daemon.running, 0.3)
     start = time.monotonic()
     daemon.signal(signal.SIGTERM)
     daemon.wait_exit(10)

@@ -15,7 +15,7 @@ def _held(t, *mails):
         submit(daemon.smtp, recipient, message("held"), sender=sender)
         until(lambda: len(daemon.queue()) == len(ids) + 1, 10, "the queue")
         ids += [m["id"] for m in daemon.queue() if m["id"] not in ids]
-    until(lambda: all(r["attempts"] > 0 for m in daemon.queue() for r in m["recipients"]), 20, "the first attempts")
+    daemon.wait_attempted()
     return daemon, peer, ids
 
 

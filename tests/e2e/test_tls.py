@@ -2,7 +2,6 @@
 
 import signal
 import ssl
-import time
 
 from harness import tls as certs
 from harness.peer import Drop
@@ -164,7 +163,7 @@ def require_holds_mail_when_the_handshake_fails(t):
     daemon = t.relay(peer, {"delivery": {"domains": {"example.net": {"tls": "require"}}}})
     submit(daemon.smtp, "b@example.net")
     peer.wait_attempts("STARTTLS", 1)
-    time.sleep(1)
+    daemon.wait_attempted()
     assert not peer.seen("MAIL") and len(daemon.queue()) == 1
 
 
@@ -173,7 +172,7 @@ def verify_refuses_a_self_signed_certificate(t):
     daemon = t.relay(peer, {"delivery": {"domains": {"example.net": {"tls": "verify"}}}})
     submit(daemon.smtp, "b@example.net")
     peer.wait_attempts("STARTTLS", 1)
-    time.sleep(1)
+    daemon.wait_attempted()
     assert not peer.seen("MAIL") and len(daemon.queue()) == 1
 
 
@@ -197,7 +196,7 @@ def verify_refuses_the_wrong_name(t):
                      env={"SSL_CERT_FILE": str(ca)})
     submit(daemon.smtp, "b@example.net")
     peer.wait_attempts("STARTTLS", 1)
-    time.sleep(1)
+    daemon.wait_attempted()
     assert not peer.seen("MAIL") and len(daemon.queue()) == 1
 
 
@@ -215,7 +214,7 @@ def accept_invalid_certs_of_a_domain_wins_over_the_global_one(t):
                                          "domains": {"example.net": {"tls": "verify", "accept_invalid_certs": False}}}})
     submit(daemon.smtp, "b@example.net")
     peer.wait_attempts("STARTTLS", 1)
-    time.sleep(1)
+    daemon.wait_attempted()
     assert not peer.seen("MAIL") and len(daemon.queue()) == 1
 
 

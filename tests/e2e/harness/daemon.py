@@ -242,6 +242,13 @@ class Daemon:
     def retry_all(self):
         self.mailctl("queue", "retry", "--all", check=False)
 
+    def wait_attempted(self, count=1, timeout=20.0):
+        """Every queued recipient has had that many attempts; the queue."""
+        def look():
+            queue = self.queue()
+            return queue and all(r["attempts"] >= count for m in queue for r in m["recipients"]) and queue
+        return until(look, timeout, f"{count} attempt(s)", step=0.05)
+
     def wait_queue(self, count=0, timeout=20.0):
         until(lambda: len(self.queue()) == count, timeout, f"{count} message(s) in the queue", step=0.05)
 
