@@ -1,4 +1,4 @@
-// Writing JSON: strings escaped, and a small writer that keeps the commas. Reading is RapidJSON's.
+// Writing JSON: strings escaped, and a small writer that keeps the commas. Reading: base/json_value.hpp.
 #pragma once
 
 #include <cstdint>

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <poll.h>
-#include <rapidjson/document.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +13,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "base/json_value.hpp"
 
 namespace posthorn::ctl {
 namespace {
@@ -26,20 +27,19 @@ struct Where {
 std::optional<Where> smtp_listener(const std::string& file) {
     std::ifstream in(file);
     const std::string text{std::istreambuf_iterator<char>(in), {}};
-    rapidjson::Document document;
-    if (!in || document.Parse(text).HasParseError() || !document.IsObject() || !document.HasMember("listeners") ||
-        !document["listeners"].IsArray())
-        return std::nullopt;
-    for (const auto& one : document["listeners"].GetArray()) {
-        if (!one.IsObject() || !one.HasMember("protocol") || !one.HasMember("address") || !one.HasMember("port") ||
-            !one["protocol"].IsString() || !one["address"].IsString() || !one["port"].IsInt() ||
-            one["port"].GetInt() == 0)
-            continue;
-        if (std::string_view(one["protocol"].GetString()) != "smtp") continue;
-        std::string host = one["address"].GetString();
+    const auto json = base::read_json(text);
+    if (!in || !json) return std::nullopt;
+    const auto* listeners = (*json)["listeners"].array();
+    if (listeners == nullptr) return std::nullopt;
+    for (const auto& one : *listeners) {
+        const std::string* protocol = one["protocol"].string();
+        const std::string* address = one["address"].string();
+        const std::int64_t port = one["port"].integer().value_or(0);
+        if (protocol == nullptr || *protocol != "smtp" || address == nullptr || port == 0) continue;
+        std::string host = *address;
         if (host == "::") host = "::1";
         if (host == "0.0.0.0") host = "127.0.0.1";
-        return Where{host, std::to_string(one["port"].GetInt())};
+        return Where{host, std::to_string(port)};
     }
     return std::nullopt;
 }

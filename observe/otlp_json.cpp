@@ -1,10 +1,9 @@
 #include "observe/otlp_json.hpp"
 
-#include <rapidjson/document.h>
-
 #include <numeric>
 
 #include "base/json.hpp"
+#include "base/json_value.hpp"
 
 namespace posthorn::observe {
 namespace {
@@ -130,20 +129,17 @@ std::string metrics_json(const Resource& resource, const std::vector<MetricFamil
 
 PartialSuccess partial_success(std::string_view answer) {
     PartialSuccess out;
-    rapidjson::Document document;
     if (answer.size() > kMaxAnswer) return out;
-    document.Parse<rapidjson::kParseIterativeFlag>(answer.data(), answer.size());
-    if (document.HasParseError() || !document.IsObject()) return out;
-    const auto partial = document.FindMember("partialSuccess");
-    if (partial == document.MemberEnd() || !partial->value.IsObject()) return out;
-    for (const auto& member : partial->value.GetObject()) {
-        const std::string_view name(member.name.GetString(), member.name.GetStringLength());
-        const auto& value = member.value;
-        if (name == "errorMessage" && value.IsString())
-            out.message.assign(value.GetString(), value.GetStringLength());
+    const auto json = base::read_json(answer);
+    if (!json) return out;
+    const auto* partial = (*json)["partialSuccess"].object();
+    if (partial == nullptr) return out;
+    for (const auto& [name, value] : *partial) {
+        if (name == "errorMessage" && value.string() != nullptr) out.message = *value.string();
         if (!name.starts_with("rejected")) continue;
-        if (value.IsUint64()) out.rejected = value.GetUint64();
-        if (value.IsString()) out.rejected = std::strtoull(value.GetString(), nullptr, 10);
+        if (const auto count = value.integer(); count && *count > 0)
+            out.rejected = static_cast<std::uint64_t>(*count);
+        if (value.string() != nullptr) out.rejected = std::strtoull(value.string()->c_str(), nullptr, 10);
     }
     return out;
 }

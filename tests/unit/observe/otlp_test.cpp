@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
-#include <rapidjson/document.h>
 
+#include "base/json_value.hpp"
 #include "base/random.hpp"
 #include "observe/otlp_json.hpp"
 #include "observe/sampler.hpp"
@@ -113,14 +113,14 @@ TEST_CASE("spans are JSON that any text survives") {
     base::Metrics metrics;
     SpanQueue queue(metrics);
     SpanMaker(queue).record(attempt());
-    rapidjson::Document json;
-    json.Parse(spans_json({"posthorn", "1", "mx", "run"}, queue.take(2)));
-    REQUIRE_FALSE(json.HasParseError());
+    const auto read = base::read_json(spans_json({"posthorn", "1", "mx", "run"}, queue.take(2)));
+    REQUIRE(read);
+    const base::JsonValue& json = *read;
     const auto& spans = json["resourceSpans"][0]["scopeSpans"][0]["spans"];
-    CHECK(std::string(spans[0]["status"]["message"].GetString()) == "451 \"no\"\n\xEF\xBF\xBD");
-    CHECK(spans[0]["status"]["code"].GetInt() == 2);
-    CHECK(spans[1]["status"].ObjectEmpty());
-    CHECK(std::string(spans[0]["startTimeUnixNano"].GetString()) == "1000000000");
+    CHECK(*spans[0]["status"]["message"].string() == "451 \"no\"\n\xEF\xBF\xBD");
+    CHECK(spans[0]["status"]["code"].integer() == 2);
+    CHECK(spans[1]["status"].object()->empty());
+    CHECK(*spans[0]["startTimeUnixNano"].string() == "1000000000");
 }
 
 TEST_CASE("metrics are JSON with the sums, gauges and histograms of the registry") {
@@ -128,19 +128,19 @@ TEST_CASE("metrics are JSON with the sums, gauges and histograms of the registry
     metrics.counter("c_total", "counted", {{"domain", "x"}}).add(3);
     metrics.gauge("g", "now").set(-2);
     metrics.histogram("h_seconds", "took", {1, 2}).observe(1.5);
-    rapidjson::Document json;
-    json.Parse(metrics_json({"posthorn", "1", "mx", "run"}, metrics.snapshot(), 5, 7));
-    REQUIRE_FALSE(json.HasParseError());
+    const auto read = base::read_json(metrics_json({"posthorn", "1", "mx", "run"}, metrics.snapshot(), 5, 7));
+    REQUIRE(read);
+    const base::JsonValue& json = *read;
     const auto& list = json["resourceMetrics"][0]["scopeMetrics"][0]["metrics"];
-    REQUIRE(list.Size() == 3);
-    CHECK(std::string(list[0]["sum"]["dataPoints"][0]["asInt"].GetString()) == "3");
-    CHECK(std::string(list[0]["sum"]["dataPoints"][0]["attributes"][0]["value"]["stringValue"].GetString()) == "x");
-    CHECK(std::string(list[0]["sum"]["dataPoints"][0]["startTimeUnixNano"].GetString()) == "5");
-    CHECK(std::string(list[1]["gauge"]["dataPoints"][0]["asInt"].GetString()) == "-2");
+    REQUIRE(list.array()->size() == 3);
+    CHECK(*list[0]["sum"]["dataPoints"][0]["asInt"].string() == "3");
+    CHECK(*list[0]["sum"]["dataPoints"][0]["attributes"][0]["value"]["stringValue"].string() == "x");
+    CHECK(*list[0]["sum"]["dataPoints"][0]["startTimeUnixNano"].string() == "5");
+    CHECK(*list[1]["gauge"]["dataPoints"][0]["asInt"].string() == "-2");
     const auto& histogram = list[2]["histogram"]["dataPoints"][0];
-    CHECK(std::string(histogram["count"].GetString()) == "1");
-    CHECK(std::string(histogram["bucketCounts"][1].GetString()) == "1");
-    CHECK(histogram["explicitBounds"].Size() == 2);
+    CHECK(*histogram["count"].string() == "1");
+    CHECK(*histogram["bucketCounts"][1].string() == "1");
+    CHECK(histogram["explicitBounds"].array()->size() == 2);
 }
 
 TEST_CASE("a collector that took a part says so") {
