@@ -96,7 +96,9 @@ void Incoming::forget_taken() {
     if (!names) return;
     for (const auto& name : *names) {
         const auto status = files_->disk->status(files_->at.incoming + '/' + name);
-        if (status && status->regular && queue_.knows(drop_id(*status, name))) (void)remove(name);
+        if (!status || !status->regular) continue;
+        const auto id = drop_id(*status, name);
+        if (queue_.knows(id)) (void)discard(name, id);
     }
 }
 
@@ -106,7 +108,7 @@ bool Incoming::scan() {
         base::log::warning("spool.incoming", {{"error", names.error().log_text}});
         return true;
     }
-    bool later = false;
+    bool later = !discard_left();
     for (const auto& name : *names) {
         // One that is being written has a dot in front.
         if (!name.starts_with('.') && take(name) == Fate::later) later = true;
@@ -118,10 +120,7 @@ Incoming::Fate Incoming::take(const std::string& name) {
     auto drop = read_head(name);
     if (!drop) return refuse(name, drop.error());
     const auto id = drop->envelope.id;
-    if (queue_.knows(id)) {
-        (void)remove(name);
-        return Fate::taken;
-    }
+    if (left_.contains(id) || queue_.knows(id)) return discard(name, id) ? Fate::taken : Fate::later;
     const auto began = clock_.steady();
     auto done = read_body(*drop);
     if (done) done = admit(*drop);
@@ -129,11 +128,40 @@ Incoming::Fate Incoming::take(const std::string& name) {
     if (envelope) envelope->body_size = drop->status.size - drop->body_at;
     if (done) done = queue_.commit_held(std::move(drop->envelope), drop->bytes, drop->big);
     if (!done) return refuse(name, done.error());
-    // First the file goes, for good; then its message may be delivered. So it is never taken in twice.
-    if (!remove(name)) base::log::error("spool.incoming", {{"path", name}, {"msg", "cannot be removed"}});
     if (envelope) taken_(*envelope, clock_.steady() - began);
+    return discard(name, id) ? Fate::taken : Fate::later;
+}
+
+// First the file goes, for good; then its message may be delivered. So it is never taken in twice.
+bool Incoming::discard(const std::string& name, const base::Ulid& id) {
+    if (!remove(name)) {
+        if (left_.emplace(id, name).second)
+            base::log::error("spool.incoming",
+                             {{"message_id", id.to_string()},
+                              {"path", name},
+                              {"msg", "its file cannot be removed; it is delivered when that is done"}});
+        return false;
+    }
+    left_.erase(id);
     queue_.release(id);
-    return Fate::taken;
+    return true;
+}
+
+// False: some stay.
+bool Incoming::discard_left() {
+    for (const auto& [id, name] : std::map(left_)) {
+        const auto status = files_->disk->status(files_->at.incoming + '/' + name);
+        if (status && drop_id(*status, name) == id) {
+            (void)discard(name, id);
+            continue;
+        }
+        // Gone, or another file has its name; the directory may not know it for good yet.
+        const bool gone = status || status.error().code == ENOENT;
+        if (!gone || !files_->disk->sync_directory(files_->at.incoming)) continue;
+        left_.erase(id);
+        queue_.release(id);
+    }
+    return left_.empty();
 }
 
 base::Result<Incoming::Drop> Incoming::read_head(const std::string& name) const {

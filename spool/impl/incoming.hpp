@@ -5,7 +5,7 @@
 // checked here and by `vetting`; the submitter is the file's owner.
 #pragma once
 
-#include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -35,6 +35,8 @@ private:
     struct Drop;
 
     Fate take(const std::string& name);
+    bool discard(const std::string& name, const base::Ulid& id);
+    bool discard_left();
     base::Result<Drop> read_head(const std::string& name) const;
     base::Result<void> read_body(Drop& drop) const;
     base::Result<void> admit(Drop& drop) const;
@@ -49,6 +51,8 @@ private:
     Taken taken_;
     std::shared_ptr<const Files> files_;
     std::uint64_t names_ = 0;
+    // Taken in, but their files could not be removed for good: that is tried again, and nothing else done with them.
+    std::map<base::Ulid, std::string> left_;
     int inotify_ = -1;
     int stop_ = -1;  // an eventfd
     std::thread thread_;

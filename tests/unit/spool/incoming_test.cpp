@@ -120,8 +120,7 @@ TEST_CASE("a drop whose file could not be removed before the crash is not taken 
     DropHarness h;
     h.drop("one", "hello\r\n");
     h.disk->fail_if([](test::DiskOp op, const std::string&) { return op == test::DiskOp::unlink ? EIO : 0; });
-    CHECK_FALSE(h.incoming->scan());
-    REQUIRE(h.until([&] { return h.told_in_all() == 1; }));
+    CHECK(h.incoming->scan());
     CHECK(h.queue().stats().messages == 1);
     CHECK(h.disk->list("/spool/incoming")->size() == 1);
     h.disk->kill();
@@ -133,6 +132,58 @@ TEST_CASE("a drop whose file could not be removed before the crash is not taken 
     CHECK_FALSE(h.incoming->scan());
     REQUIRE(h.until([&] { return h.told_in_all() == 1; }));
     CHECK(h.queue().stats().messages == 1);
+}
+
+TEST_CASE("a drop whose file cannot be removed is delivered once, when the file is gone") {
+    const base::log::Capture quiet;
+    DropHarness h;
+    h.drop("one", "hello\r\n");
+    SUBCASE("the file stays") {
+        h.disk->fail_if([](test::DiskOp op, const std::string&) { return op == test::DiskOp::unlink ? EIO : 0; });
+    }
+    SUBCASE("the file goes, but perhaps not for good") {
+        h.disk->fail_if([](test::DiskOp op, const std::string& path) {
+            return op == test::DiskOp::sync_directory && path == "/spool/incoming" ? EIO : 0;
+        });
+    }
+    for (int i = 0; i < 3; ++i) CHECK(h.incoming->scan());
+    CHECK(h.queue().stats().messages == 1);
+    CHECK(h.queue().stats().accepted == 1);
+    h.loops.run_until_idle();
+    CHECK(h.told_in_all() == 0);
+    h.disk->fail_never();
+    CHECK_FALSE(h.incoming->scan());
+    REQUIRE(h.until([&] { return h.told_in_all() == 1; }));
+    CHECK(h.disk->list("/spool/incoming")->empty());
+    CHECK_FALSE(h.incoming->scan());
+    CHECK(h.queue().stats().accepted == 1);
+}
+
+TEST_CASE("a drop that was recovered and is done is not taken again while its file cannot be removed") {
+    const base::log::Capture quiet;
+    DropHarness h;
+    h.drop("one", "hello\r\n");
+    const auto stays = [](test::DiskOp op, const std::string&) { return op == test::DiskOp::unlink ? EIO : 0; };
+    h.disk->fail_if(stays);
+    CHECK(h.incoming->scan());
+    h.disk->kill();  // forgets the rule
+    h.restart();
+    h.disk->fail_if(stays);
+    h.incoming->forget_taken();
+    h.attach();
+    REQUIRE(h.until([&] { return h.told_in_all() == 1; }));
+    StateChange change;
+    change.id = h.owners[0]->told[0].id;
+    change.done = true;
+    REQUIRE(h.record(std::move(change)));
+    CHECK(h.queue().stats().messages == 0);
+    CHECK(h.incoming->scan());
+    CHECK(h.incoming->scan());
+    CHECK(h.queue().stats().accepted == 0);
+    h.disk->fail_never();
+    CHECK_FALSE(h.incoming->scan());
+    CHECK(h.disk->list("/spool/incoming")->empty());
+    CHECK(h.queue().stats().messages == 0);
 }
 
 TEST_CASE("ids of drops: the same for the same file, another for another owner") {
