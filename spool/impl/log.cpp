@@ -110,7 +110,7 @@ base::Result<bool> Log::wanted(const Op& op) const {
     if (const auto* forward = std::get_if<ForwardOp>(&op)) {
         return entry != nullptr && entry->message == forward->message_at && entry->state == forward->state_at;
     }
-    if (entry != nullptr) return true;
+    if (entry != nullptr || std::get<StateOp>(op).lost) return true;
     return base::fail(base::ErrorKind::permanent, "message " + id_of(op).to_string() + " is not in the queue");
 }
 

@@ -46,6 +46,7 @@ struct StateOp {
     std::string summary;
     std::vector<MessageOp> births;
     bool done = false;
+    bool lost = false;  // the recovery has dropped it from the table: its DONE is written none the less
 };
 
 // A message of an old segment once more, with its merged state. Has no effect (and succeeds) when the message has

@@ -99,6 +99,7 @@ private:
     base::Result<std::pair<MessageOp, std::shared_ptr<BigFile>>> prepare(StateChange::Birth& birth);
     void quarantine(const base::Ulid& id, std::string_view reason);
     void submit_done(const base::Ulid& id);
+    void submit_lost(const base::Ulid& id);
     void remove_big(const base::Ulid& id);
 
     void keep();  // the keeper's thread

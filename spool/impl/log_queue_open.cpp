@@ -35,7 +35,7 @@ base::Result<void> LogQueue::recover_all() {
     committer_ = std::make_unique<Committer>(*log_, *supply_, ports_.metrics);
     look_at_space();
 
-    for (const auto& id : found->lost) submit_done(id);
+    for (const auto& id : found->lost) submit_lost(id);
     if (ports_.in_hand != nullptr) {
         for (const auto& id : ports_.in_hand->take_guilty()) put_guilty_aside(id);
     }

@@ -189,6 +189,19 @@ void LogQueue::submit_done(const base::Ulid& id) {
     committer_->submit(std::move(request));
 }
 
+// Of what the recovery could not keep. Not durable: the next start finds the same again.
+void LogQueue::submit_lost(const base::Ulid& id) {
+    StateOp op;
+    op.id = id;
+    op.done = true;
+    op.lost = true;
+    Request request;
+    request.op = std::move(op);
+    request.told = [](base::Result<void>) {};
+    request.durable = [](Posts&, const Op&) {};
+    committer_->submit(std::move(request));
+}
+
 void LogQueue::remove_big(const base::Ulid& id) {
     const std::lock_guard lock(mutex_);
     unwanted_.push_back(files_->at.big + '/' + id.to_string());

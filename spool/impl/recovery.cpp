@@ -303,6 +303,8 @@ private:
     void lose(const base::Ulid& id) {
         const Entry entry = *out_.table.find(id);
         const auto& segment = *out_.segments[entry.message.segment].segment;
+        // What is left of the body goes with it: in big/ it would be an orphan from now on.
+        (void)disk_.rename(dirs_.big + '/' + id.to_string(), dirs_.corrupt + '/' + id.to_string() + ".body");
         damage(*segment.file, entry.message.offset, entry.stored(), id.to_string() + ".record",
                "the file of a big body is missing or short");
         replay_.forget(entry);

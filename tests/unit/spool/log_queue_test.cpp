@@ -142,6 +142,34 @@ TEST_CASE("a message found damaged leaves the queue for corrupt/ and does not co
     CHECK(h.queue().stats().messages == 0);
 }
 
+TEST_CASE("a message whose big body is gone or short is found once: the next start knows nothing of it") {
+    Harness h;
+    const auto gone = h.new_id();
+    const auto cut = h.new_id();
+    const auto good = h.new_id();
+    for (const auto& id : {gone, cut, good}) REQUIRE(h.commit(id, std::string(300'000, 'x')).has_value());
+    REQUIRE(h.until([&] { return h.told_in_all() == 3; }));
+    h.disk->kill();
+    REQUIRE(h.disk->unlink("/spool/big/" + gone.to_string()).has_value());
+    h.disk->put("/spool/big/" + cut.to_string(), "what is left");
+    h.restart();
+    REQUIRE(h.until([&] { return h.told_in_all() == 1; }));
+    CHECK(h.queue().stats().quarantined == 2);
+    CHECK(h.queue().stats().messages == 1);
+    auto aside = *h.disk->list("/spool/corrupt");
+    std::ranges::sort(aside);
+    std::vector<std::string> wanted{cut.to_string() + ".body", cut.to_string() + ".record",
+                                    gone.to_string() + ".record"};
+    std::ranges::sort(wanted);
+    CHECK(aside == wanted);
+    CHECK(h.disk->content("/spool/corrupt/" + cut.to_string() + ".body") == "what is left");
+    h.restart();
+    CHECK(h.queue().stats().quarantined == 0);
+    CHECK(h.queue().stats().messages == 1);
+    CHECK(h.disk->list("/spool/corrupt")->size() == 3);
+    CHECK(h.load(good).has_value());
+}
+
 TEST_CASE("bodies beyond the budget go to the disk at once, and memory is given back") {
     Harness h;
     h.config.memory_budget = 40'000;
