@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "control/arguments.hpp"
 #include "control/views.hpp"
 #include "mail/address.hpp"
@@ -11,6 +13,8 @@ namespace {
 
 using delivery::Changed;
 using delivery::Selector;
+
+constexpr std::string_view kUnderWay = "in an attempt: deleted when that ends, unless it is delivered";
 
 // What became of each message; nothing done for a lone id is "not found".
 base::Result<Reply> changed_reply(const base::Result<Changed>& changed, std::string_view done) {
@@ -22,7 +26,8 @@ base::Result<Reply> changed_reply(const base::Result<Changed>& changed, std::str
     const auto say = [&](const base::Ulid& id, std::string_view what) {
         reply.result.add(Value::map().set("id", id.to_string()).set("result", what));
     };
-    for (const auto& id : changed->ids) say(id, done);
+    const std::set<base::Ulid> going_on(changed->under_way.begin(), changed->under_way.end());
+    for (const auto& id : changed->ids) say(id, going_on.contains(id) ? kUnderWay : done);
     for (const auto& id : changed->unknown) say(id, "not in the queue");
     reply.info.set("changed", changed->ids.size()).set("unknown", changed->unknown.size());
     return reply;

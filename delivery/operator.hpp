@@ -103,8 +103,9 @@ struct ListResult {
 };
 
 struct Changed {
-    std::vector<base::Ulid> ids;      // done (freeze of a domain or of everything: those in the queue now)
-    std::vector<base::Ulid> unknown;  // asked for, not in the queue
+    std::vector<base::Ulid> ids;        // done (freeze of a domain or of everything: those in the queue now)
+    std::vector<base::Ulid> unknown;    // asked for, not in the queue
+    std::vector<base::Ulid> under_way;  // cancel: of `ids` those of which some is in an attempt that goes on
     std::uint64_t count() const { return ids.size(); }
 };
 

@@ -56,9 +56,10 @@ void Owner::on_message(spool::QueuedMessage queued) {
 
 // Everything whose time has come for one message.
 void Owner::process(Message& m) {
-    if (stopped_) return;
     const base::Ulid id = m.id;
     const base::WallTime t = now();
+    // At a stop only what an operator was told of is still done.
+    if (stopped_ && wanted_removal(m) == Removal::none) return;
     if (!m.busy && !m.slots.empty()) {
         auto revision = std::make_shared<Revision>(shared_);
         revision->change.id = id;
@@ -132,6 +133,20 @@ void Owner::make_job(Message& m, const RoutePtr& route, OneOrMany<std::uint32_t>
     job->recipients = std::move(recipients);
     m.jobs.push_back(job);
     ways_.submit(std::move(job), route);
+}
+
+// Is something of it in an attempt that an operator wants removed?
+bool Owner::removal_waits(const Message& m) {
+    return std::ranges::any_of(m.slots, [](const Slot& slot) {
+        return slot.pending() && slot.phase == Phase::dispatched && slot.removal != Removal::none;
+    });
+}
+
+void Owner::note_removals(const Message& m) {
+    if (!removal_waits(m))
+        removals_.erase(m.id);
+    else
+        removals_.try_emplace(m.id, shared_);
 }
 
 // What an operator asked for while an attempt was under way that came to nothing.

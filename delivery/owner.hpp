@@ -68,11 +68,13 @@ public:
     Place refreeze(const Frozen& before, Place from);
     // Without what only the envelope knows.
     std::optional<MessageView> view(const base::Ulid& id) const;
-    // Each tells whether the message is known. `domain`: a pattern; recipients elsewhere are left alone.
+    // Each tells whether the message is known. `domain`: a pattern; recipients elsewhere are left alone. `under_way`:
+    // some of it is in an attempt, and removed when that ends.
     void retry(std::span<const base::Ulid> ids, std::string_view domain, std::vector<base::Ulid>& known);
     // The ticket is held until it is durable, or the message gone.
     bool freeze(const base::Ulid& id, bool frozen, Ticket ticket);
-    bool cancel(const base::Ulid& id, bool bounce, std::string_view domain, Ticket ticket);
+    enum class Cancelled : std::uint8_t { unknown, done, under_way };
+    Cancelled cancel(const base::Ulid& id, bool bounce, std::string_view domain, Ticket ticket);
     bool knows(const base::Ulid& id) const { return messages_.contains(id); }
 
 private:
@@ -108,6 +110,8 @@ private:
     std::vector<std::uint32_t> take_expired(Message& m, base::WallTime now);
     static Removal wanted_removal(const Message& m);
     static std::vector<std::uint32_t> take_removed(Message& m);
+    static bool removal_waits(const Message& m);
+    void note_removals(const Message& m);
     void take_back(Message& m, const std::function<bool(const Slot&)>& wanted);
     bool delay_due(const Message& m, base::WallTime now) const;
     base::WallTime next_event(const Message& m) const;
@@ -168,6 +172,7 @@ private:
     MessageTable messages_;
     WakeHeap wakes_;
     std::unordered_map<base::Ulid, std::deque<std::move_only_function<void(Message&)>>> backlog_;
+    std::unordered_map<base::Ulid, Active> removals_;  // that wait for the end of an attempt: a stop waits, too
 
     net::TimerId timer_ = 0;
     base::WallTime timer_at_{};

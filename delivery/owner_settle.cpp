@@ -31,14 +31,14 @@ void Owner::on_result(JobResult result) {
             if (slot && slot->phase == Phase::dispatched) slot->phase = Phase::idle;
         }
         process(m);
-        return;
+    } else {
+        for (const std::uint32_t index : result.job->recipients) m.slot(index)->phase = Phase::recording;
+        if (!result.envelope)
+            warm_up(std::move(result));
+        else
+            when_free(m, [this, r = std::move(result)](Message& free) mutable { settle(free, std::move(r)); });
     }
-    for (const std::uint32_t index : result.job->recipients) m.slot(index)->phase = Phase::recording;
-    if (!result.envelope) {
-        warm_up(std::move(result));
-        return;
-    }
-    when_free(m, [this, result = std::move(result)](Message& free) mutable { settle(free, std::move(result)); });
+    if (const Message* const still = messages_.find(id)) note_removals(*still);
 }
 
 // Outcomes of messages that were dropped from memory while they waited: one is read back at a time.
@@ -246,6 +246,7 @@ void Owner::erase(Message& m) {
     const base::Ulid id = m.id;
     wakes_.remove(m);
     backlog_.erase(id);
+    removals_.erase(id);
     messages_.erase(id);
 }
 

@@ -84,7 +84,8 @@ public:
     net::Task<base::Result<Changed>> freeze(net::Loop& loop, Selector which);
     net::Task<base::Result<Changed>> unfreeze(net::Loop& loop, Selector which);
     // Pending recipients (of the selector's domain alone if it names one) become cancelled; with `bounce` failed, and
-    // the sender is told. Recipients in an attempt end it first, and are recorded then; the others when it returns.
+    // the sender is told: durable when it returns. Recipients in an attempt end it first, and are recorded then, at a
+    // stop too; Changed::under_way names their messages.
     net::Task<base::Result<Changed>> cancel(net::Loop& loop, Selector which, bool bounce);
 
     // How mail for a domain goes now and why, one reason a line. Any thread.

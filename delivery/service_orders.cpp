@@ -232,10 +232,15 @@ net::Task<base::Result<Changed>> Service::cancel(net::Loop& loop, Selector which
     std::string domain = named ? std::string() : which.domain;
     auto selected = co_await select(loop, std::move(which));
     if (!selected) co_return selected;
-    Recorded act = [bounce, domain](Owner& owner, const base::Ulid& id, Ticket ticket) {
-        return owner.cancel(id, bounce, domain, std::move(ticket));
+    // One owner is asked at a time.
+    auto under_way = std::make_shared<std::vector<base::Ulid>>();
+    Recorded act = [bounce, domain, under_way](Owner& owner, const base::Ulid& id, Ticket ticket) {
+        const auto how = owner.cancel(id, bounce, domain, std::move(ticket));
+        if (how == Owner::Cancelled::under_way) under_way->push_back(id);
+        return how != Owner::Cancelled::unknown;
     };
     Changed changed = co_await order_durably(loop, impl, std::move(selected->ids), std::move(act));
+    changed.under_way = std::move(*under_way);
     co_return with_unknown(std::move(changed), named, std::move(selected->unknown));
 }
 

@@ -17,10 +17,35 @@ TEST_CASE("a cancel that finds nothing left to do does not hold up the outcomes 
     REQUIRE(peer->mail().size() == 1);
     delivery::Selector which;
     which.ids = {id};
-    CHECK(w.ask(w.service->cancel(w.loops.at(1), which, false)).count() == 1);
+    const auto changed = w.ask(w.service->cancel(w.loops.at(1), which, false));
+    CHECK(changed.count() == 1);
     w.loops.run_for(1min);
     CHECK(slow->mail().size() == 1);
     CHECK(w.done(id));
+    w.check_invariants(true);
+}
+
+TEST_CASE("a cancel while a connection is being opened says so, and is durable after a stop") {
+    DeliveryWorld w;
+    w.resolver.add_mx("a.test", 10, "mx.a.test");
+    w.resolver.add_address("mx.a.test", "192.0.2.1");
+    w.connector.stall(endpoint("192.0.2.1"));
+    auto peer = w.site("b.test", "192.0.2.2");
+    peer->set_think_time(1s);
+    w.start();
+    const auto id = w.send("", {"r@a.test"});
+    const auto talking = w.send("", {"r@b.test"});
+    w.loops.run_for(2500ms);
+    delivery::Selector which;
+    which.ids = {id, talking};
+    const auto changed = w.ask(w.service->cancel(w.loops.at(1), which, false));
+    CHECK(changed.count() == 2);
+    CHECK(changed.under_way.size() == 2);
+    CHECK_FALSE(w.done(id));
+    w.stop();
+    CHECK(w.done(id));
+    CHECK(w.state(id).status == mail::RecipientStatus::cancelled);
+    CHECK(w.state(talking).status == mail::RecipientStatus::delivered);
     w.check_invariants(true);
 }
 
