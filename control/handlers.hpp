@@ -27,6 +27,8 @@ struct Reply {
     Value result;
     Value info;                      // beside a list: what is to say about it as a whole
     std::shared_ptr<Parts> parts{};  // null, or what follows the list in `result`; then `info` is not looked at
+    std::string refused{};           // not empty: why it was not done; the rest is not looked at
+    std::function<void()> after{};   // runs once the answer was sent
 };
 
 // Arguments have been checked against the table. A permanent error is "not found", a protocol error "bad request",

@@ -171,14 +171,20 @@ struct Server::State {
         const Handler& handler = handlers.find(request.command)->second;
         const auto name = request.command;
         base::Result<Reply> reply = co_await handler(stream.loop(), std::move(request.args));
+        const std::string_view result = !reply                    ? code_of(reply.error().kind)
+                                        : !reply->refused.empty() ? "refused"
+                                                                  : "ok";
         registry
             .counter("posthorn_control_commands_total", "Commands on the control socket",
-                     {{"command", name}, {"result", reply ? "ok" : std::string(code_of(reply.error().kind))}})
+                     {{"command", name}, {"result", std::string(result)}})
             .add();
         auto parts = reply ? std::move(reply->parts) : nullptr;
-        auto frames =
-            reply ? frames_of(request.id, *std::move(reply), parts != nullptr) : failed(request.id, reply.error());
+        const auto after = reply ? std::move(reply->after) : nullptr;
+        auto frames = !reply                    ? failed(request.id, reply.error())
+                      : !reply->refused.empty() ? std::vector{refusal(request.id, result, reply->refused)}
+                                                : frames_of(request.id, *std::move(reply), parts != nullptr);
         const bool sent = co_await send_all(stream, std::move(frames));
+        if (after) after();
         if (!sent || !parts) co_return sent;
         const bool all_sent = co_await send_parts(stream, request.id, std::move(parts));
         co_return all_sent;

@@ -1,5 +1,6 @@
 // mailctl: a person's hand on the running server. Everything it knows of commands is in the command table.
 #include <cstdio>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "ctl/client.hpp"
 #include "ctl/command_line.hpp"
 #include "ctl/completion.hpp"
+#include "ctl/config_text.hpp"
 #include "ctl/show.hpp"
 #include "ctl/timeline.hpp"
 
@@ -22,15 +24,20 @@ constexpr int kMaxOffered = 1000;
 void out(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 void complain(const std::string& text) { std::fprintf(stderr, "mailctl: %s\n", text.c_str()); }
 
+std::unique_ptr<ctl::ListPrinter> make_printer(const ctl::CommandLine& line) {
+    if (line.command->shape == control::Shape::toml && !line.json) return std::make_unique<ctl::ConfigText>();
+    return std::make_unique<ctl::ListShow>(line.json);
+}
+
 int run(const ctl::CommandLine& line) {
     auto client = ctl::Client::connect(line.socket);
     if (!client) {
         complain("the server cannot be reached: " + client.error().log_text);
         return unreachable;
     }
-    ctl::ListShow list(line.json);
+    const auto list = make_printer(line);
     const auto show_part = [&](const control::Value::List& items) {
-        out(list.part(items));
+        out(list->part(items));
         std::fflush(stdout);
     };
     const bool timeline = line.command->shape == control::Shape::timeline && !line.json;  // is made of the whole
@@ -47,8 +54,8 @@ int run(const ctl::CommandLine& line) {
     if (timeline) {
         out(ctl::timeline(answer->result, answer->info));
     } else if (const auto* items = answer->result.items()) {
-        out(list.part(*items));
-        out(list.end(answer->info));
+        out(list->part(*items));
+        out(list->end(answer->info));
     } else {
         out(line.json ? control::to_json(answer->result, true) + "\n" : ctl::show(answer->result));
     }

@@ -22,11 +22,18 @@ private:
 };
 
 // A list whose beginning is shown before its end is known.
-class ListShow {
+class ListPrinter {
+public:
+    virtual ~ListPrinter() = default;
+    virtual std::string part(const control::Value::List& items) = 0;
+    virtual std::string end(const control::Value& info) const = 0;
+};
+
+class ListShow final : public ListPrinter {
 public:
     explicit ListShow(bool json) : json_(json) {}
-    std::string part(const control::Value::List& items);
-    std::string end(const control::Value& info) const;
+    std::string part(const control::Value::List& items) override;
+    std::string end(const control::Value& info) const override;
 
 private:
     bool json_;

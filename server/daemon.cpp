@@ -1,12 +1,11 @@
 #include "server/daemon.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
-#include "base/config/reference.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "control/commands.hpp"
@@ -62,15 +61,6 @@ base::Result<control::Permissions> permissions(const control::Config& config) {
 }
 
 std::string pid_path(const Config& config) { return config.server.runtime_dir + "/posthornd.pid"; }
-
-// Keys that apply to what is running; a change of any other waits for a restart.
-bool applies_live(const std::string& path) {
-    constexpr std::string_view live[] = {
-        "server.hostname",      "server.shutdown_grace", "tls.", "smtp.", "listener", "delivery.", "dsn.", "log.",
-        "health.max_queue_size"};
-    if (path == "smtp.memory_budget") return false;
-    return std::any_of(std::begin(live), std::end(live), [&](std::string_view p) { return path.starts_with(p); });
-}
 
 }  // namespace
 
@@ -230,6 +220,8 @@ base::Result<void> Daemon::serve() {
                                         config_.server.hostname, bound);
     auto handlers = control::make_handlers(*p.status, *p.delivery, p.clock);
     handlers.merge(control::make_log_handlers());
+    p.steering = std::make_unique<Steering>(config_);
+    handlers.merge(control::make_steering_handlers(*p.steering));
     handlers.merge(control::make_trace_handlers(*p.history, *p.history_disk, *p.readers, p.clock));
     p.control = std::make_unique<control::Server>(*p.admin, std::move(p.control_listener), std::move(handlers),
                                                   *std::move(who), p.metrics);
@@ -258,17 +250,24 @@ void Daemon::run() {
     while (true) {
         switch (wait_signal(1h)) {
             case Signal::none: break;
-            case Signal::reload: reload(); break;
+            case Signal::reload: answer_reload(); break;
             case Signal::stop: drain(); return;
         }
     }
 }
 
+void Daemon::answer_reload() {
+    const auto waiting = parts_->steering->take_waiting();
+    const auto outcome = reload();
+    for (const auto& tell : waiting) tell(outcome);
+}
+
 // All of it or nothing: what can fail comes before what cannot.
-void Daemon::reload() {
+control::Steering::Outcome Daemon::reload() {
     auto& p = *parts_;
     const auto refuse = [](const std::string& why) {
         base::log::error("server.reload_refused", {{"msg", "the configuration stays as it was"}, {"reason", why}});
+        return std::unexpected(why);
     };
     auto fresh = load_config(config_.path);
     if (!fresh) return refuse(fresh.error().text);
@@ -283,18 +282,13 @@ void Daemon::reload() {
     if (p.health) p.health->set_max_queue_size(fresh->health.max_queue_size);
     if (fresh->log != config_.log) configure_log(fresh->log);  // else what was set at run time stays
     p.tls = *std::move(tls);
-    std::string waiting;
-    const auto table = config_table();
-    const auto changed =
-        base::config::difference(base::config::flat(table, config_), base::config::flat(table, *fresh));
-    for (const auto& path : changed) {
-        if (!applies_live(path)) waiting += (waiting.empty() ? "" : ", ") + path;
-    }
-    if (!waiting.empty())
-        base::log::warning("server.restart_needed",
-                           {{"keys", waiting}, {"msg", "these keys change at the next start"}});
-    base::log::notice("server.reloaded", {{"changed", changed.size()}, {"config", config_.path}});
+    auto reloaded = p.steering->took(*fresh);
+    if (!reloaded.waiting.empty())
+        base::log::warning("server.restart_needed", {{"keys", fmt::format("{}", fmt::join(reloaded.waiting, ", "))},
+                                                     {"msg", "these keys change at the next start"}});
+    base::log::notice("server.reloaded", {{"changed", reloaded.changed.size()}, {"config", config_.path}});
     config_ = *std::move(fresh);
+    return reloaded;
 }
 
 // Stops accepting, lets deliveries and sessions under way end within the grace, makes outcomes durable.
@@ -302,6 +296,7 @@ void Daemon::drain() {
     auto& p = *parts_;
     const auto grace = config_.server.shutdown_grace;
     base::log::notice("server.stopping", {{"grace_seconds", std::chrono::duration<double>(grace).count()}});
+    p.steering->refuse();
     p.receiver->shut_down();
     const auto stopped = std::make_shared<std::atomic<bool>>(false);
     p.delivery->stop(grace, [stopped] { *stopped = true; });
@@ -311,7 +306,8 @@ void Daemon::drain() {
     while (true) {
         const bool drained = p.receiver->wait_drained(kTick);
         if (drained && *stopped) break;
-        const bool again = wait_signal(drained ? base::Duration(kTick) : 0ns) == Signal::stop;
+        const bool signal = wait_signal(drained ? base::Duration(kTick) : 0ns) == Signal::stop;
+        const bool again = p.steering->hurry() || signal;
         const auto now = p.clock.steady();
         if (!hurried && (again || now >= deadline)) {
             hurried = true;

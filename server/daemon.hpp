@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "control/steering.hpp"
 #include "server/config/config.hpp"
 #include "server/folders.hpp"
 #include "server/options.hpp"
@@ -33,7 +34,8 @@ private:
     base::Result<void> serve();  // everything runs
     base::Result<void> open_exporter();
     std::vector<Bound> listeners() const;
-    void reload();
+    control::Steering::Outcome reload();
+    void answer_reload();
     void drain();
     [[noreturn]] void abandon();
 

@@ -28,6 +28,7 @@
 #include "server/gauges.hpp"
 #include "server/pid_file.hpp"
 #include "server/status.hpp"
+#include "server/steering.hpp"
 #include "spool/spool.hpp"
 
 namespace posthorn::server {
@@ -80,6 +81,7 @@ struct Daemon::Parts {
     std::unique_ptr<delivery::Service> delivery;
 
     std::unique_ptr<Status> status;
+    std::unique_ptr<Steering> steering;
     std::unique_ptr<health::Service> health;
     std::unique_ptr<control::Server> control;
 

@@ -60,20 +60,46 @@ void ReferenceWriter::inherits(std::string_view other) {
     comment("Any key of [" + std::string(other) + "] may stand here, too, and then holds for this entry alone.");
 }
 
-void FlatWriter::key(const std::string& path, const KeyInfo&, const std::string& value) {
-    if (muted_) return;
-    // An array's entries share one path: the entry last opened is meant.
+// An array's entries share one path: the entry last opened is meant.
+std::string FlatWriter::numbered(const std::string& path) const {
     for (const auto& [array, count] : counts_) {
-        if (path.starts_with(array + ".")) {
-            values[array + "[" + std::to_string(count - 1) + "]" + path.substr(array.size())] = value;
-            return;
-        }
+        if (path == array || path.starts_with(array + "."))
+            return array + "[" + std::to_string(count - 1) + "]" + path.substr(array.size());
     }
-    values[path] = value;
+    return path;
+}
+
+void FlatWriter::key(const std::string& path, const KeyInfo& key, const std::string& value) {
+    if (!muted_ && !value.empty()) entries_.push_back({numbered(path), header_, key.name, value});
 }
 
 void FlatWriter::open(const std::string& path, SectionKind kind, std::string_view) {
-    if (!muted_ && kind == SectionKind::array_entry) ++counts_[path];
+    if (muted_) return;
+    if (kind == SectionKind::array_entry) ++counts_[path];
+    section_ = path;
+    header_ = kind == SectionKind::array_entry ? "[[" + path + "]]" : "[" + path + "]";
+}
+
+void FlatWriter::inherits(std::string_view other) {
+    if (!muted_) overrides_.emplace_back(numbered(section_) + ".", std::string(other) + ".");
+}
+
+std::vector<FlatEntry> FlatWriter::take() {
+    std::map<std::string_view, std::string_view> values;
+    for (const auto& entry : entries_) values.emplace(entry.path, entry.value);
+    const auto same = [&](const FlatEntry& entry) {
+        for (const auto& [own, other] : overrides_) {
+            if (!entry.path.starts_with(own)) continue;
+            const auto found = values.find(other + entry.path.substr(own.size()));
+            if (found != values.end() && found->second == entry.value) return true;
+        }
+        return false;
+    };
+    std::vector<FlatEntry> out;
+    for (const auto& entry : entries_) {
+        if (!same(entry)) out.push_back(entry);
+    }
+    return out;
 }
 
 std::vector<std::string> difference(const std::map<std::string, std::string>& a,

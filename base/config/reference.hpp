@@ -3,6 +3,8 @@
 
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/config/table.hpp"
 
@@ -34,7 +36,19 @@ std::string reference(const Table<T>& table, const T& values) {
     return writer.take();
 }
 
-// path -> value as TOML. Array entries are named by their number: listener[0].address.
+// One key that is set. Array entries are named by their number in `path` (listener[0].address), in `section` they are not.
+struct FlatEntry {
+    std::string path;
+    std::string section;  // "[delivery.rate_limit]", "[[listener]]"
+    std::string key;
+    std::string value;  // as TOML
+};
+
+// Every key that is set, in the table's order. Of an entry that may override a section what differs from that.
+template <class T>
+std::vector<FlatEntry> entries(const Table<T>& table, const T& values);
+
+// path -> value as TOML.
 template <class T>
 std::map<std::string, std::string> flat(const Table<T>& table, const T& values);
 
@@ -48,19 +62,32 @@ public:
     void open(const std::string& path, SectionKind kind, std::string_view text) override;
     void examples(const std::string&, SectionKind, std::string_view) override { muted_ = true; }
     void resume() override { muted_ = false; }
-    void inherits(std::string_view) override {}
-    std::map<std::string, std::string> values;
+    void inherits(std::string_view other) override;
+    bool borrowed() const override { return true; }
+    std::vector<FlatEntry> take();
 
 private:
+    std::string numbered(const std::string& path) const;
+
     bool muted_ = false;
-    std::map<std::string, std::size_t> counts_;  // of array entries, by path
+    std::string section_, header_;                                // last opened
+    std::map<std::string, std::size_t> counts_;                   // of array entries, by path
+    std::vector<std::pair<std::string, std::string>> overrides_;  // of which section an entry's keys may be
+    std::vector<FlatEntry> entries_;
 };
 
 template <class T>
-std::map<std::string, std::string> flat(const Table<T>& table, const T& values) {
+std::vector<FlatEntry> entries(const Table<T>& table, const T& values) {
     FlatWriter writer;
     table.write(values, writer);
-    return std::move(writer.values);
+    return writer.take();
+}
+
+template <class T>
+std::map<std::string, std::string> flat(const Table<T>& table, const T& values) {
+    std::map<std::string, std::string> out;
+    for (auto& entry : entries(table, values)) out.emplace(std::move(entry.path), std::move(entry.value));
+    return out;
 }
 
 }  // namespace posthorn::base::config

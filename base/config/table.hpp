@@ -50,6 +50,8 @@ public:
     virtual void resume() = 0;
     // The section takes any key of the other one, too.
     virtual void inherits(std::string_view other) = 0;
+    // Whether it wants to hear of the keys, too, that are another section's.
+    virtual bool borrowed() const { return false; }
 };
 
 // Where complaints of a cross-key check go: the place of the named key if the file has it, else of its section.
@@ -314,7 +316,7 @@ template <class T>
 void Table<T>::write_at(const T& from, const std::string& path, Writer& writer) const {
     for (const bool sections : {false, true}) {
         for (const auto& entry : entries_) {
-            if (entry.section == sections && !entry.borrowed)
+            if (entry.section == sections && (!entry.borrowed || writer.borrowed()))
                 entry.write(from, dotted(path, entry.info.name), writer);
         }
         if (!sections) {

@@ -101,11 +101,25 @@ constexpr std::array kLogLevel = {
              .choices = kLevels},
 };
 
+constexpr std::array kShutdown = {
+    Argument{.name = "now",
+             .type = ArgType::flag,
+             .help = "Sessions and deliveries under way are cut off; what is being made durable is waited for."},
+};
+
 constexpr std::array kCommands = {
     Command{"system.ping", Role::read, Shape::fields, "Is the server there?", {}},
     Command{"system.status", Role::read, Shape::fields, "How the server and its parts are.", {}},
     Command{"system.log-level", Role::write, Shape::fields, "Sets what is logged, until the next start.",
             kLogLevel},
+    Command{
+        "system.config", Role::read, Shape::toml, "The configuration that holds, as TOML; secrets are masked.", {}},
+    Command{"system.reload",
+            Role::write,
+            Shape::fields,
+            "Reads the configuration and the certificates again, as SIGHUP does.",
+            {}},
+    Command{"system.shutdown", Role::write, Shape::fields, "Ends the server, as SIGTERM does.", kShutdown},
     Command{"queue.list", Role::read, Shape::table, "Messages in the queue.", kList},
     Command{"queue.view", Role::read, Shape::message, "One message: its recipients and why they wait.", kView},
     Command{"queue.stats", Role::read, Shape::fields, "Figures of the queue and its destinations.", {}},

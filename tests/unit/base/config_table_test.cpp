@@ -177,8 +177,24 @@ TEST_CASE("two configurations are compared by key") {
     a.doors = {Door{}, Door{}};
     b.doors = {Door{}, Door{.address = "there"}};
     b.part.timeouts.command = 1s;
+    for (auto& door : b.doors) door.part.timeouts.command = 1s;
     CHECK(difference(flat(whole_table(), a), flat(whole_table(), b)) ==
           std::vector<std::string>{"door[1].address", "part.timeouts.command"});
+}
+
+TEST_CASE("what holds is listed key by key, of an entry what differs from the section it starts from") {
+    Whole whole;
+    whole.doors = {Door{.address = "here"}, Door{.address = "there"}};
+    whole.doors[1].part.timeouts.command = 2s;
+    whole.doors[1].part.max_recipients = whole.part.max_recipients;
+    std::vector<std::string> doors;
+    for (const auto& entry : entries(whole_table(), whole)) {
+        if (entry.path.starts_with("door"))
+            doors.push_back(entry.path + " " + entry.section + " " + entry.key + " " + entry.value);
+    }
+    CHECK(doors == std::vector<std::string>{"door[0].address [[door]] address \"here\"",
+                                            "door[1].address [[door]] address \"there\"",
+                                            "door[1].timeouts.command [door.timeouts] command \"2s\""});
 }
 
 TEST_CASE("a secret comes from the environment or a file and is never printed") {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <string>
@@ -59,6 +60,13 @@ net::Task<base::Result<Reply>> in_parts(net::Loop&, Value args) {
                     .parts = std::make_shared<Counting>(args.find("limit") != nullptr)};
 }
 
+net::Task<base::Result<Reply>> refuses(net::Loop&, Value) { co_return Reply{.result = {}, .refused = "f:1:2: no"}; }
+
+std::atomic<int> afterwards{0};
+net::Task<base::Result<Reply>> goes_on(net::Loop&, Value) {
+    co_return Reply{.result = Value::map(), .after = [] { ++afterwards; }};
+}
+
 // A server on a socket of its own, and a blocking client of it.
 struct World {
     explicit World(Permissions permissions = {}) {
@@ -71,7 +79,9 @@ struct World {
                                 {"queue.list", long_list},
                                 {"queue.stats", huge},
                                 {"queue.view", missing},
-                                {"trace", in_parts}},
+                                {"trace", in_parts},
+                                {"system.reload", refuses},
+                                {"system.shutdown", goes_on}},
                        std::move(permissions), metrics);
         loops->start();
         server->start();
@@ -196,6 +206,17 @@ TEST_CASE("refusals have a code and leave the connection open") {
     CHECK(client.ask("queue.view", Value::map().set("id", "x")).code == "not_found");
     CHECK(client.ask("queue.stats").code == "failed");  // an answer too long for a frame
     CHECK(client.ask("system.ping").ok);
+}
+
+TEST_CASE("an order that is refused changes nothing and says why; one that ends the server is answered first") {
+    World world;
+    Client client(world);
+    const auto refused = client.ask("system.reload");
+    CHECK((!refused.ok && refused.code == "refused" && refused.message == "f:1:2: no"));
+    afterwards = 0;
+    CHECK(client.ask("system.shutdown").ok);
+    CHECK(client.ask("system.ping").ok);  // one after the other: what comes after the answer has run
+    CHECK(afterwards == 1);
 }
 
 TEST_CASE("garbage gets an error and the connection is closed") {

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "ctl/config_text.hpp"
 #include "ctl/show.hpp"
 
 using namespace posthorn;
@@ -95,4 +96,19 @@ TEST_CASE("a list is shown as it comes: the same columns, no line twice, JSON th
     shown += json.part({row("B", 2), row("C", 3)});
     CHECK(shown + json.end({}) == control::to_json(all, true) + "\n");
     CHECK(ListShow(true).end({}) == "[]\n");
+}
+
+TEST_CASE("the configuration is shown as TOML, in whatever pieces it comes") {
+    const auto key = [](std::string path, std::string section, std::string name, Value value) {
+        return Value::map().set("path", path).set("section", section).set("key", name).set("value", value);
+    };
+    ConfigText text;
+    std::string shown = text.part({key("a.one", "[a]", "one", 1), key("a.two", "[a]", "two", "x\"y")});
+    shown += text.part({key("a.three", "[a]", "three", Value::list().add("b").add(2.5)),
+                        key("l[0].k", "[[l]]", "k", true).set("running", false)});
+    shown += text.part({key("l[1].k", "[[l]]", "k", Value::map().set("a b", 1)).set("running", Value())});
+    CHECK(shown ==
+          "[a]\none = 1\ntwo = \"x\\\"y\"\nthree = [\"b\", 2.5]\n\n"
+          "[[l]]\nk = true  # from the next start; now false\n\n"
+          "[[l]]\nk = { \"a b\" = 1 }  # from the next start; now not set\n");
 }
