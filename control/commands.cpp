@@ -1,7 +1,6 @@
 #include "control/commands.hpp"
 
 #include "base/units.hpp"
-#include "control/queue_commands.hpp"
 
 namespace posthorn::control {
 namespace {
@@ -31,8 +30,8 @@ using Method = net::Task<base::Result<Reply>> (SystemCommands::*)(net::Loop&, Va
 
 }  // namespace
 
-Handlers make_handlers(System& system, delivery::Service& delivery, const base::Clock& clock) {
-    const auto commands = std::make_shared<SystemCommands>(system, clock);
+Handlers make_handlers(System& system, QueueDeps queue) {
+    const auto commands = std::make_shared<SystemCommands>(system, queue.clock);
     const std::pair<const char*, Method> methods[] = {
         {"system.ping", &SystemCommands::ping},
         {"system.status", &SystemCommands::status},
@@ -44,7 +43,7 @@ Handlers make_handlers(System& system, delivery::Service& delivery, const base::
             return ((*commands).*m)(loop, std::move(args));
         };
     }
-    add_queue_handlers(handlers, delivery, clock);
+    add_queue_handlers(handlers, queue);
     return handlers;
 }
 

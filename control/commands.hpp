@@ -1,14 +1,13 @@
 // The handlers of system.* and queue.*.
 #pragma once
 
-#include "base/clock.hpp"
 #include "control/handlers.hpp"
+#include "control/queue_commands.hpp"
 #include "control/system.hpp"
-#include "delivery/service.hpp"
 
 namespace posthorn::control {
 
-// `system`, `delivery` and `clock` outlive the handlers.
-Handlers make_handlers(System& system, delivery::Service& delivery, const base::Clock& clock);
+// `system` and what `queue` names outlive the handlers.
+Handlers make_handlers(System& system, QueueDeps queue);
 
 }  // namespace posthorn::control

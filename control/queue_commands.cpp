@@ -5,6 +5,7 @@
 #include <set>
 
 #include "control/arguments.hpp"
+#include "control/message_text.hpp"
 #include "control/views.hpp"
 #include "mail/address.hpp"
 
@@ -58,7 +59,8 @@ private:
 
 class QueueCommands {
 public:
-    QueueCommands(delivery::Service& delivery, const base::Clock& clock) : delivery_(delivery), clock_(clock) {}
+    explicit QueueCommands(QueueDeps deps)
+        : delivery_(deps.delivery), queue_(deps.queue), disk_(deps.disk), clock_(deps.clock) {}
 
     net::Task<base::Result<Reply>> list(net::Loop&, Value args) const {
         auto query = list_query(args, clock_.wall());
@@ -73,7 +75,11 @@ public:
         if (!id) co_return base::fail(base::ErrorKind::protocol, "that is not a message id");
         const base::Result<delivery::MessageView> found = co_await delivery_.view(loop, *id);
         if (!found) co_return std::unexpected(found.error());
-        co_return Reply{.result = message_view(*found), .info = {}};
+        const bool whole = flag_arg(args, "body");
+        if (!whole && !flag_arg(args, "headers")) co_return Reply{.result = message_view(*found), .info = {}};
+        auto parts = co_await message_parts(loop, queue_, disk_, *id, whole ? Extent::whole : Extent::headers);
+        if (!parts) co_return std::unexpected(parts.error());
+        co_return Reply{.result = Value::list().add(message_view(*found)), .parts = *std::move(parts)};
     }
 
     net::Task<base::Result<Reply>> stats(net::Loop& loop, Value) const {
@@ -143,6 +149,8 @@ private:
     }
 
     delivery::Service& delivery_;
+    spool::Queue& queue_;
+    net::Pool& disk_;
     const base::Clock& clock_;
 };
 
@@ -150,8 +158,8 @@ using Method = net::Task<base::Result<Reply>> (QueueCommands::*)(net::Loop&, Val
 
 }  // namespace
 
-void add_queue_handlers(Handlers& handlers, delivery::Service& delivery, const base::Clock& clock) {
-    const auto commands = std::make_shared<QueueCommands>(delivery, clock);
+void add_queue_handlers(Handlers& handlers, QueueDeps deps) {
+    const auto commands = std::make_shared<QueueCommands>(deps);
     const std::pair<const char*, Method> methods[] = {
         {"queue.list", &QueueCommands::list},     {"queue.view", &QueueCommands::view},
         {"queue.stats", &QueueCommands::stats},   {"queue.route", &QueueCommands::route},
@@ -165,6 +173,7 @@ void add_queue_handlers(Handlers& handlers, delivery::Service& delivery, const b
             return ((*commands).*m)(loop, std::move(args));
         };
     }
+    handlers.merge(make_export_handlers(deps.queue, deps.disk));
 }
 
 }  // namespace posthorn::control

@@ -180,6 +180,8 @@ private:
         if (!error_.empty()) return;
         if (ids_arg_ != nullptr) line_.args.set(std::string(ids_arg_->name), std::move(ids_));
         if (const auto complaint = control::check_args(*command_, line_.args)) error_ = *complaint;
+        if (line_.json && command_->shape == control::Shape::raw)
+            error_ = fmt::format("{} gives the message itself: there is no JSON of it", spaced(command_->name));
         line_.command = command_;
     }
 

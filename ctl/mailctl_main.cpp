@@ -1,5 +1,7 @@
 // mailctl: a person's hand on the running server. Everything it knows of commands is in the command table.
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,6 +12,7 @@
 #include "ctl/command_line.hpp"
 #include "ctl/completion.hpp"
 #include "ctl/config_text.hpp"
+#include "ctl/message_text.hpp"
 #include "ctl/show.hpp"
 #include "ctl/timeline.hpp"
 
@@ -25,8 +28,28 @@ void out(const std::string& text) { std::fwrite(text.data(), 1, text.size(), std
 void complain(const std::string& text) { std::fprintf(stderr, "mailctl: %s\n", text.c_str()); }
 
 std::unique_ptr<ctl::ListPrinter> make_printer(const ctl::CommandLine& line) {
-    if (line.command->shape == control::Shape::toml && !line.json) return std::make_unique<ctl::ConfigText>();
+    using control::Shape;
+    const bool whole = line.args.find("body") != nullptr;
+    switch (line.command->shape) {
+        case Shape::raw: return std::make_unique<ctl::RawShow>();
+        case Shape::message:
+            if (line.json) return std::make_unique<ctl::MessageJson>(whole ? "body" : "headers");
+            return std::make_unique<ctl::MessageShow>();
+        case Shape::toml:
+            if (!line.json) return std::make_unique<ctl::ConfigText>();
+            break;
+        case Shape::fields:
+        case Shape::table:
+        case Shape::timeline: break;
+    }
     return std::make_unique<ctl::ListShow>(line.json);
+}
+
+// What was written may stand in a buffer still, and its file be full.
+int written(int status) {
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+    complain(std::string("cannot write the output: ") + std::strerror(errno));
+    return refused;
 }
 
 int run(const ctl::CommandLine& line) {
@@ -107,5 +130,5 @@ int main(int argc, char** argv) {
         out(ctl::help_text(line->help_for));
         return done;
     }
-    return run(*line);
+    return written(run(*line));
 }

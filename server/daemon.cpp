@@ -218,7 +218,7 @@ base::Result<void> Daemon::serve() {
     if (!who) return std::unexpected(who.error());
     p.status = std::make_unique<Status>(Status::Deps{p.clock, *p.receiver, *p.queue, *p.delivery, *p.resolver},
                                         config_.server.hostname, bound);
-    auto handlers = control::make_handlers(*p.status, *p.delivery, p.clock);
+    auto handlers = control::make_handlers(*p.status, {*p.delivery, *p.queue, *p.disk, p.clock});
     handlers.merge(control::make_log_handlers());
     p.steering = std::make_unique<Steering>(config_);
     handlers.merge(control::make_steering_handlers(*p.steering));

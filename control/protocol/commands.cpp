@@ -57,7 +57,12 @@ constexpr auto kList = join(
                  .min = 1,
                  .max = 10'000'000},
     });
-constexpr std::array kView = {kOneId};
+constexpr std::array kView = {
+    kOneId,
+    Argument{.name = "headers", .type = ArgType::flag, .help = "With its header section, as it would go out."},
+    Argument{.name = "body", .type = ArgType::flag, .help = "With the whole message."},
+};
+constexpr std::array kExport = {kOneId};
 constexpr auto kWhich =
     join(kSelector,
          std::array{
@@ -122,6 +127,7 @@ constexpr std::array kCommands = {
     Command{"system.shutdown", Role::write, Shape::fields, "Ends the server, as SIGTERM does.", kShutdown},
     Command{"queue.list", Role::read, Shape::table, "Messages in the queue.", kList},
     Command{"queue.view", Role::read, Shape::message, "One message: its recipients and why they wait.", kView},
+    Command{"queue.export", Role::read, Shape::raw, "One message, octet by octet, as it would go out.", kExport},
     Command{"queue.stats", Role::read, Shape::fields, "Figures of the queue and its destinations.", {}},
     Command{"queue.route", Role::read, Shape::fields, "How mail for a domain goes now, and why.", kRoute},
     Command{"queue.retry", Role::write, Shape::table, "Try again now.", kWhich},

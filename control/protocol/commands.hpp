@@ -37,7 +37,7 @@ struct Argument {
 };
 
 // How mailctl shows the result to people.
-enum class Shape : std::uint8_t { fields, table, message, timeline, toml };
+enum class Shape : std::uint8_t { fields, table, message, timeline, toml, raw };
 
 struct Command {
     std::string_view name;  // "queue.list"; on a command line "queue list"; "trace" is a word alone

@@ -15,6 +15,8 @@ void write(const Value& value, base::MsgpackWriter& out) {
         out.number(*d);
     } else if (const auto* s = value.as<std::string>()) {
         out.str(*s);
+    } else if (const auto* bytes = value.as<Bytes>()) {
+        out.bin(bytes->octets);
     } else if (const auto* list = value.items()) {
         out.array(list->size());
         for (const auto& item : *list) write(item, out);
@@ -50,7 +52,7 @@ private:
             case Type::integer: return simple<std::int64_t>(&base::MsgpackReader::integer);
             case Type::number: return simple<double>(&base::MsgpackReader::number);
             case Type::str: return text(&base::MsgpackReader::str);
-            case Type::bin: return text(&base::MsgpackReader::bin);
+            case Type::bin: return bytes();
             case Type::array: return list(depth);
             case Type::map: return map(depth);
             case Type::other: return std::nullopt;
@@ -69,6 +71,12 @@ private:
         std::string_view v;
         if (!(in_.*read)(v)) return std::nullopt;
         return Value(v);
+    }
+
+    std::optional<Value> bytes() {
+        std::string_view v;
+        if (!in_.bin(v)) return std::nullopt;
+        return Value(Bytes{std::string(v)});
     }
 
     std::optional<Value> list(int depth) {
@@ -148,6 +156,8 @@ void write_json(const Value& value, std::string& out, bool pretty, std::size_t i
         out += base::JsonWriter().value(*d).text();
     else if (const auto* s = value.as<std::string>())
         base::append_json_string(out, *s);
+    else if (const auto* bytes = value.as<Bytes>())
+        base::append_json_string(out, bytes->octets);
     else if (const auto* list = value.items())
         write_list(*list, out, pretty, indent);
     else if (const auto* map = value.members())

@@ -12,6 +12,12 @@
 
 namespace posthorn::control {
 
+// Octets that need not be text: a message's own.
+struct Bytes {
+    std::string octets;
+    bool operator==(const Bytes&) const = default;
+};
+
 class Value {
 public:
     using List = std::vector<Value>;
@@ -23,6 +29,7 @@ public:
     Value(std::string v) : data_(std::move(v)) {}
     Value(std::string_view v) : data_(std::string(v)) {}
     Value(const char* v) : data_(std::string(v)) {}
+    Value(Bytes v) : data_(std::move(v)) {}
     Value(List v) : data_(std::move(v)) {}
     Value(Map v) : data_(std::move(v)) {}
     template <class T>
@@ -56,7 +63,7 @@ public:
     bool operator==(const Value&) const = default;
 
 private:
-    std::variant<std::monostate, bool, std::int64_t, double, std::string, List, Map> data_;
+    std::variant<std::monostate, bool, std::int64_t, double, std::string, Bytes, List, Map> data_;
 };
 
 // Values a decoded frame may hold, counted through all levels: bounds the memory that a frame of tiny values takes.

@@ -1,5 +1,7 @@
 """What operators do to the queue: one grammar of which messages are meant, and what becomes of them."""
 
+import subprocess
+
 from harness.control import Control, pack
 from harness.smtp import message, submit
 from harness.wait import until
@@ -95,3 +97,66 @@ def a_long_list_begins_at_once(t):
     text = daemon.mailctl("queue", "list", "--limit", 1000).stdout.splitlines()
     assert len(text) == 121 and sum(line.startswith("ID") for line in text) == 1, "one heading, a line a message"
     assert "(100 of 120)" in daemon.mailctl("queue", "list").stdout
+
+
+def a_message_is_exported_as_it_goes_out(t):
+    big = b"Subject: big\r\nX-Odd: \xff\x1b[31m\r\n\r\n" + b"".join(b"%07d \x80 line\r\n" % n for n in range(200_000))
+    daemon, peer, ids = _held(t, ("ann@example.com", "x@example.net"))
+    submit(daemon.smtp, "y@example.net", big)
+    until(lambda: len(daemon.queue()) == 2, 20, "the queue")
+    ids += [m["id"] for m in daemon.queue() if m["id"] not in ids]
+    exported = [subprocess.run([daemon.mailctl_binary, "--control-socket", daemon.socket, "queue", "export", identity],
+                               capture_output=True, check=True).stdout for identity in ids]
+    assert len(exported[1]) > len(big) and exported[1].endswith(big)
+    assert exported[1].startswith(b"Received: ")
+    with Control(daemon.socket) as control:
+        control.send(pack({"v": 1, "id": 1, "cmd": "queue.export", "args": {"id": ids[1]}}))
+        frames = [control.read()]
+        while frames[-1].get("more"):
+            frames.append(control.read())
+    assert max(len(piece) for frame in frames for piece in frame["result"]) <= 65536, "in pieces"
+    assert b"".join(piece for frame in frames for piece in frame["result"]) == exported[1]
+    assert frames[-1]["info"]["size"] == len(exported[1])
+
+    text = daemon.mailctl("queue", "view", ids[1], "--headers").stdout
+    assert "Subject: big" in text and "0000000" not in text and "y@example.net" in text
+    assert "\x1b" not in text, "what a stranger wrote does not steer the terminal"
+    view = daemon.mailctl("queue", "view", ids[1], "--headers", json_output=True)
+    assert view["id"] == ids[1] and view["headers"].endswith("\r\n\r\n") and "Received:" in view["headers"], view["headers"]
+    text = daemon.mailctl("queue", "view", ids[1], "--body").stdout
+    assert "0199999 ? line" in text and text.count(" line\n") == 200_000
+    assert "Subject: held" in daemon.mailctl("queue", "view", ids[0], "--body", json_output=True)["body"]
+
+    for wrong, status in ((("export", ids[0], "--json"), 2), (("export",), 2),
+                          (("export", "01ARZ3NDEKTSV4RRFFQ69G5FAV"), 1)):
+        done = daemon.mailctl("queue", *wrong, check=False)
+        assert done.returncode == status and done.stderr and not done.stdout, done
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([daemon.mailctl_binary, "--control-socket", daemon.socket, "queue", "export", ids[1]],
+                              stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1 and b"No space left" in done.stderr, done
+
+    peer.start()
+    daemon.retry_all()
+    sent = {message.data for message in peer.wait(2)}
+    assert sent == set(exported), "octet for octet"
+
+
+def a_client_that_reads_slowly_costs_no_memory(t):
+    daemon, _, _ = _held(t)
+    body = b"Subject: large\r\n\r\n" + b"x" * 70 + b"\r\n"
+    body += (b"y" * 998 + b"\r\n") * 20_000
+    submit(daemon.smtp, "x@example.net", body)
+    until(lambda: len(daemon.queue()) == 1, 30, "the queue")
+    identity = daemon.queue()[0]["id"]
+    before = daemon.rss(peak=True)
+    clients = [Control(daemon.socket) for _ in range(8)]
+    for client in clients:
+        client.send(pack({"v": 1, "id": 1, "cmd": "queue.export", "args": {"id": identity}}))
+    first = [client.read() for client in clients]
+    assert all(frame["ok"] and frame["more"] for frame in first)
+    daemon.mailctl("system", "ping")
+    assert daemon.rss(peak=True) - before < 16 << 20, "eight times twenty megabytes are not held"
+    for client in clients:
+        client.close()
+    daemon.mailctl("system", "ping")

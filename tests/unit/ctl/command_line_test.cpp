@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "ctl/config_text.hpp"
+#include "ctl/message_text.hpp"
 #include "ctl/show.hpp"
 
 using namespace posthorn;
@@ -51,6 +52,8 @@ TEST_CASE("wrong usage is told in a sentence") {
     CHECK(parse({"queue", "view", kId, kId}).error().starts_with("queue view takes no"));
     CHECK(parse({"queue", "retry", "x"}).error() == "\"x\" is not a message id");
     CHECK(parse({"queue", "freeze", "--all", "--all"}).error() == "all is given twice");
+    CHECK(parse({"queue", "export", kId, "--json"}).error() ==
+          "queue export gives the message itself: there is no JSON of it");
     CHECK(parse({}).error() == "what? see mailctl --help");
 }
 
@@ -111,4 +114,26 @@ TEST_CASE("the configuration is shown as TOML, in whatever pieces it comes") {
           "[a]\none = 1\ntwo = \"x\\\"y\"\nthree = [\"b\", 2.5]\n\n"
           "[[l]]\nk = true  # from the next start; now false\n\n"
           "[[l]]\nk = { \"a b\" = 1 }  # from the next start; now not set\n");
+}
+
+TEST_CASE("a message's text is shown without what would steer a terminal, however it is cut") {
+    const std::string text = "A: \x1b[31m\r\n\tb\xC3\xA9 \xFF\r\nlast";
+    for (std::size_t step = 1; step <= text.size(); ++step) {
+        CAPTURE(step);
+        MessageShow show;
+        MessageJson json("headers");
+        RawShow raw;
+        std::string shown, octets;
+        const auto give = [&](const Value::List& items) {
+            shown += show.part(items);
+            json.part(items);
+            octets += raw.part(items);
+        };
+        give({Value::map().set("id", "x")});
+        for (std::size_t at = 0; at < text.size(); at += step) give({control::Bytes{text.substr(at, step)}});
+        CHECK(shown + show.end({}) == "id: x\n\nA:  [31m\n\tb\xC3\xA9 ?\nlast\n");
+        CHECK(json.end({}) ==
+              "{\n  \"id\": \"x\",\n  \"headers\": \"A: \\u001b[31m\\r\\n\\tb\xC3\xA9 \\ufffd\\r\\nlast\"\n}\n");
+        CHECK(octets == text);
+    }
 }

@@ -27,6 +27,14 @@ TEST_CASE("a value survives the wire and shows as JSON") {
     CHECK(to_json(small, true) == "{\n  \"a\": [\n    1\n  ]\n}");
 }
 
+TEST_CASE("octets that are no text stay what they are") {
+    const Value bytes = Bytes{std::string("\xFF\0\r\n", 4)};
+    CHECK(encode(bytes) == std::string("\xC4\x04\xFF\0\r\n", 6));
+    CHECK(decode(encode(bytes), 1) == bytes);
+    CHECK(bytes.as<std::string>() == nullptr);
+    CHECK(to_json(bytes, false) == "\"\\ufffd\\u0000\\r\\n\"");
+}
+
 TEST_CASE("what is no value, or too much of one, is refused at every cut") {
     const auto bytes = encode(sample());
     for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
