@@ -4,7 +4,22 @@
 #include <string>
 #include <vector>
 
+#include "base/sha256.hpp"
+#include "control/protocol/commands.hpp"
+
 namespace posthorn::control {
+
+struct TokenConfig {
+    base::Sha256 sha256{};
+    Role role = Role::read;
+    bool operator==(const TokenConfig&) const = default;
+};
+
+struct AuthConfig {
+    bool enabled = false;
+    std::vector<TokenConfig> tokens;
+    bool operator==(const AuthConfig&) const = default;
+};
 
 struct Config {
     std::string socket;  // path; empty: control.sock in server.runtime_dir
@@ -12,6 +27,7 @@ struct Config {
     std::string group;                     // of the socket; empty: unchanged
     std::vector<std::string> write_users;  // names or uids, besides root and our own
     std::vector<std::string> read_users;
+    AuthConfig auth;
     bool operator==(const Config&) const = default;
 };
 

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <vector>
 
+#include "base/guarded.hpp"
 #include "base/log.hpp"
 #include "control/protocol/frame.hpp"
 #include "net/stream.hpp"
@@ -84,14 +85,29 @@ net::Task<Got> receive(net::Stream& stream, std::string& body) {
     co_return Got::frame;
 }
 
-// Who asked for what: every command that changes something is an operator's act.
-void log_command(const Request& request, unsigned uid, bool allowed) {
+// Who asks.
+struct Peer {
+    unsigned uid = ~0U;
+    int pid = 0;
+    bool known = false;
+};
+
+// The audit: who asked for what, and what became of it. The token is no argument and stands nowhere.
+void log_command(const Permissions& permissions, const Peer& peer, const Request& request, std::string_view result,
+                 base::Duration took) {
     const Command* command = find_command(request.command);
     const bool acts = command != nullptr && command->role == Role::write;
-    const auto level = acts ? base::log::Level::notice : base::log::Level::debug;
+    const auto level = acts || result == "forbidden" ? base::log::Level::notice : base::log::Level::info;
+    const auto user = permissions.names.find(peer.uid);
     const auto args = to_json(request.args, false);
     const base::log::Field fields[] = {
-        {"command", request.command}, {"uid", uid}, {"args", args}, {"allowed", allowed}};
+        {"command", request.command},
+        {"user", user != permissions.names.end() ? std::string_view(user->second) : std::string_view()},
+        {"uid", peer.uid},
+        {"pid", peer.pid},
+        {"args", args},
+        {"result", result},
+        {"elapsed_ms", std::chrono::duration<double, std::milli>(took).count()}};
     base::log::write(level, "control.command", fields, std::size(fields));
 }
 
@@ -105,39 +121,39 @@ struct Counted {
 
 }  // namespace
 
-std::optional<Role> role_of(const Permissions& permissions, unsigned peer_uid, unsigned own_uid) {
-    if (peer_uid == 0 || peer_uid == own_uid || permissions.write.contains(peer_uid)) return Role::write;
-    if (permissions.read.contains(peer_uid)) return Role::read;
-    return std::nullopt;
-}
-
 // Shared with the conversations, which may outlive the Server by a moment.
 struct Server::State {
     State(Handlers h, Permissions p, base::Metrics& metrics)
         : handlers(std::move(h)),
-          permissions(std::move(p)),
+          permissions(std::make_shared<const Permissions>(std::move(p))),
           registry(metrics),
           requests(metrics.counter("posthorn_control_requests_total", "Requests on the control socket")),
           refused(metrics.counter("posthorn_control_refused_total",
                                   "Requests refused: unknown, forbidden or not understood")) {}
 
     const Handlers handlers;
-    const Permissions permissions;
+    base::Guarded<std::shared_ptr<const Permissions>> permissions;
     base::Metrics& registry;
     base::Counter& requests;
     base::Counter& refused;
     std::atomic<std::size_t> connections{0};
     std::atomic<bool> stopping{false};
 
-    // What is wrong with a request before its handler is asked: the frame that says so.
-    std::optional<std::string> objection(const Request& request, std::optional<Role> role) const {
+    std::shared_ptr<const Permissions> permitted() const {
+        return permissions.with([](const auto& p) { return p; });
+    }
+
+    // What is wrong with a request before its handler is asked: code and message.
+    std::optional<std::pair<std::string_view, std::string>> objection(const Request& request,
+                                                                      const Permissions& who,
+                                                                      const Peer& peer) const {
         const Command* command = find_command(request.command);
         if (command == nullptr || !handlers.contains(request.command))
-            return refusal(request.id, "unknown_command", fmt::format("there is no command {}", request.command));
-        if (!role || (command->role == Role::write && *role != Role::write))
-            return refusal(request.id, "forbidden", fmt::format("{} is not allowed for you", request.command));
-        if (auto complaint = check_args(*command, request.args))
-            return refusal(request.id, "bad_request", *complaint);
+            return std::pair("unknown_command", fmt::format("there is no command {}", request.command));
+        const auto user = peer.known ? role_of(who, peer.uid, ::geteuid()) : std::nullopt;
+        if (const auto why = control::refusal(who, command->role, user, request.token))
+            return std::pair("forbidden", fmt::format("{} {}", request.command, *why));
+        if (auto complaint = check_args(*command, request.args)) return std::pair("bad_request", *complaint);
         return std::nullopt;
     }
 
@@ -154,10 +170,12 @@ struct Server::State {
         return {refusal(id, code_of(error.kind), error.log_text)};
     }
 
-    // The list as it is found, no part before the one before was taken.
-    static net::Task<bool> send_parts(net::Stream& stream, std::int64_t id, std::shared_ptr<Parts> parts) {
+    // The list as it is found, no part before the one before was taken. `result` is told when it fails.
+    static net::Task<bool> send_parts(net::Stream& stream, std::int64_t id, std::shared_ptr<Parts> parts,
+                                      std::string_view* result) {
         while (true) {
             base::Result<std::optional<Value>> part = co_await parts->next(stream.loop());
+            if (!part) *result = code_of(part.error().kind);
             const bool more = part && *part;
             auto frames = !part  ? failed(id, part.error())
                           : more ? frames_of(id, {.result = **std::move(part), .info = {}}, true)
@@ -167,37 +185,52 @@ struct Server::State {
         }
     }
 
-    net::Task<bool> answer(net::Stream& stream, Request request) const {
+    // Whether the conversation goes on; `result` says what became of the command.
+    net::Task<bool> answer(net::Stream& stream, Request request, std::string_view* result) const {
         const Handler& handler = handlers.find(request.command)->second;
         const auto name = request.command;
         base::Result<Reply> reply = co_await handler(stream.loop(), std::move(request.args));
-        const std::string_view result = !reply                    ? code_of(reply.error().kind)
-                                        : !reply->refused.empty() ? "refused"
-                                                                  : "ok";
+        *result = !reply ? code_of(reply.error().kind) : !reply->refused.empty() ? "refused" : "ok";
         registry
             .counter("posthorn_control_commands_total", "Commands on the control socket",
-                     {{"command", name}, {"result", std::string(result)}})
+                     {{"command", name}, {"result", std::string(*result)}})
             .add();
         auto parts = reply ? std::move(reply->parts) : nullptr;
         const auto after = reply ? std::move(reply->after) : nullptr;
         auto frames = !reply                    ? failed(request.id, reply.error())
-                      : !reply->refused.empty() ? std::vector{refusal(request.id, result, reply->refused)}
+                      : !reply->refused.empty() ? std::vector{refusal(request.id, *result, reply->refused)}
                                                 : frames_of(request.id, *std::move(reply), parts != nullptr);
         const bool sent = co_await send_all(stream, std::move(frames));
         if (after) after();
         if (!sent || !parts) co_return sent;
-        const bool all_sent = co_await send_parts(stream, request.id, std::move(parts));
+        const bool all_sent = co_await send_parts(stream, request.id, std::move(parts), result);
         co_return all_sent;
+    }
+
+    net::Task<bool> serve(net::Stream& stream, Request request, Peer peer) {
+        const auto begun = stream.loop().now();
+        const auto who = permitted();
+        std::string_view result;
+        bool open = false;
+        if (auto no = objection(request, *who, peer)) {
+            refused.add();
+            result = no->first;
+            open = co_await send(stream, refusal(request.id, result, std::move(no->second)));
+        } else {
+            requests.add();
+            open = co_await answer(stream, request, &result);
+        }
+        if (!open && result == "ok") result = "unsent";
+        log_command(*who, peer, request, result, stream.loop().now() - begun);
+        co_return open;
     }
 
     // One request after the other until the peer ends, is silent, or sends what is no request.
     static net::Task<> converse(std::shared_ptr<State> state, std::unique_ptr<net::Stream> stream) {
         const Counted counted(state->connections);
         net::Loop& loop = stream->loop();
-        const auto peer = net::peer_credentials(*stream);
-        const unsigned uid = peer ? peer->uid : ~0U;
-        std::optional<Role> role;
-        if (peer) role = role_of(state->permissions, uid, ::geteuid());
+        Peer peer;
+        if (const auto known = net::peer_credentials(*stream)) peer = {known->uid, known->pid, true};
         bool open = true;
         while (open && !state->stopping) {
             std::string body;
@@ -211,14 +244,8 @@ struct Server::State {
                 state->refused.add();
                 co_await send(*stream, refusal(id, "bad_request", "not a request of protocol version 1"));
                 open = false;
-            } else if (auto no = state->objection(*request, role)) {
-                state->refused.add();
-                log_command(*request, uid, false);
-                open = co_await send(*stream, *std::move(no));
             } else {
-                state->requests.add();
-                log_command(*request, uid, true);
-                open = co_await state->answer(*stream, *std::move(request));
+                open = co_await state->serve(*stream, *std::move(request), peer);
             }
         }
         co_await stream->shutdown(loop.now() + std::chrono::seconds(1));
@@ -252,6 +279,11 @@ void Server::start() {
     listener_->start(loops_, [state = state_](net::Loop& loop, std::unique_ptr<net::Stream> stream) {
         State::accept(state, loop, std::move(stream));
     });
+}
+
+void Server::permit(Permissions permissions) {
+    auto fresh = std::make_shared<const Permissions>(std::move(permissions));
+    state_->permissions.with([&](auto& current) { current = std::move(fresh); });
 }
 
 void Server::stop() {

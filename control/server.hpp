@@ -3,23 +3,14 @@
 #pragma once
 
 #include <memory>
-#include <set>
 
 #include "base/metrics.hpp"
 #include "control/handlers.hpp"
-#include "control/protocol/commands.hpp"
+#include "control/permissions.hpp"
 #include "net/listener.hpp"
 #include "net/loop.hpp"
 
 namespace posthorn::control {
-
-// Uids. Root and our own always may write.
-struct Permissions {
-    std::set<unsigned> write;
-    std::set<unsigned> read;
-};
-
-std::optional<Role> role_of(const Permissions& permissions, unsigned peer_uid, unsigned own_uid);
 
 inline constexpr std::size_t kMaxConnections = 32;
 
@@ -33,6 +24,8 @@ public:
     Server& operator=(const Server&) = delete;
 
     void start();
+    // From each connection's next command on. Any thread.
+    void permit(Permissions permissions);
     // Stops accepting; conversations under way end with their next request or with the loop. Any thread.
     void stop();
 

@@ -104,7 +104,7 @@ base::Result<control::Answer> Client::receive() {
 }
 
 base::Result<control::Answer> Client::call(const std::string& command, control::Value args, const Part& part) {
-    const control::Request request{.id = ++last_id_, .token = {}, .command = command, .args = std::move(args)};
+    const control::Request request{.id = ++last_id_, .token = token_, .command = command, .args = std::move(args)};
     if (auto sent = send(control::frame(control::encode_request(request))); !sent)
         return std::unexpected(sent.error());
     control::Value::List before;

@@ -19,8 +19,11 @@ public:
     // Connects to `path`, or to the first of usual_sockets() that answers when it is empty.
     static base::Result<Client> connect(const std::string& path);
     ~Client();
-    Client(Client&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Client(Client&& other) noexcept : fd_(std::exchange(other.fd_, -1)), token_(std::move(other.token_)) {}
     Client& operator=(Client&&) = delete;
+
+    // Goes with each request from now on; empty: none.
+    void use_token(std::string token) { token_ = std::move(token); }
 
     // Sends one request and reads its answer. Of an answer in several frames `part` gets the lists as they come, all
     // but the last; without it they are joined. An Error means that the conversation failed; a refusal is an Answer
@@ -34,6 +37,7 @@ private:
     base::Result<control::Answer> receive();
 
     int fd_ = -1;
+    std::string token_;
     std::int64_t last_id_ = 0;
 };
 

@@ -76,6 +76,10 @@ private:
             help_ = true;
         else if (name == "--control-socket")
             line_.socket = wanted(name, value);
+        else if (name == "--token")
+            line_.token = wanted(name, value);
+        else if (name == "--token-file")
+            line_.token_file = wanted(name, value);
         else if (command_ == nullptr)
             error_ = fmt::format("unknown option {}", name);
         else
@@ -238,7 +242,7 @@ std::string help_text(std::string_view about) {
         if (about.empty() || words.starts_with(std::string(about) + " "))
             all += fmt::format("  {:<16} {}\n", words, command.help);
     }
-    return "mailctl [--control-socket PATH] [--json] COMMAND [ARGUMENT...]\n\n" +
+    return "mailctl [--control-socket PATH] [--token-file PATH] [--json] COMMAND [ARGUMENT...]\n\n" +
            (all.empty() ? "There is no such command.\n" : all) +
            (about.empty()
                 ? "  completion       For a shell: bash, fish or zsh: source <(mailctl completion bash).\n"

@@ -15,6 +15,8 @@ struct CommandLine {
     const control::Command* command = nullptr;  // null: help or version is wanted
     control::Value args = control::Value::map();
     std::string socket;  // empty: where it usually is
+    std::string token;
+    std::string token_file;
     bool json = false;
     bool version = false;
     std::string help_for;  // with `command` null: what the help is about, "" for all

@@ -15,7 +15,18 @@ using control::Argument;
 using control::Command;
 
 constexpr std::array<std::string_view, 3> kShells = {"bash", "fish", "zsh"};
-constexpr std::string_view kSocket = "--control-socket";
+// Options of mailctl itself that want a value.
+struct Option {
+    std::string_view name;
+    std::string_view help;
+    std::string Completion::* value;
+    bool file;
+};
+constexpr std::array kOptions = {
+    Option{"--control-socket", "The server's control socket.", &Completion::socket, true},
+    Option{"--token", "A token; better in MAILCTL_TOKEN or a file.", &Completion::token, false},
+    Option{"--token-file", "A file with a token.", &Completion::token_file, true},
+};
 
 std::string text_of(const control::Value& map, std::string_view key) {
     const auto* value = map.find(key);
@@ -36,9 +47,9 @@ public:
 
 private:
     void take(const std::string& word) {
-        if (socket_is_next_) {
-            out_.socket = word;
-            socket_is_next_ = false;
+        if (next_ != nullptr) {
+            out_.*next_->value = word;
+            next_ = nullptr;
         } else if (value_of_ != nullptr) {
             value_of_ = nullptr;
         } else if (word == "--") {
@@ -59,9 +70,12 @@ private:
     void option(const std::string& word) {
         const auto name = word.substr(0, word.find('='));
         given_.push_back(name);
-        if (name == kSocket) {
-            socket_is_next_ = name == word;
-            if (name != word) out_.socket = word.substr(name.size() + 1);
+        for (const Option& option : kOptions) {
+            if (option.name != name) continue;
+            if (name == word)
+                next_ = &option;
+            else
+                out_.*option.value = word.substr(name.size() + 1);
             return;
         }
         const Argument* arg = find(name);
@@ -78,8 +92,8 @@ private:
 
     void offer(const std::string& word) {
         const auto equals = word.find('=');
-        if (socket_is_next_) {
-            out_.wanted = Completion::Wanted::files;
+        if (next_ != nullptr) {
+            if (next_->file) out_.wanted = Completion::Wanted::files;
         } else if (value_of_ != nullptr) {
             values(*value_of_, "");
         } else if (word.starts_with("--") && equals != std::string::npos && !only_plain_) {
@@ -112,7 +126,7 @@ private:
             }
         }
         add_option("--json", "The result as JSON.");
-        add_option(kSocket, "The server's control socket.");
+        for (const Option& option : kOptions) add_option(option.name, option.help);
         add_option("--help", "What there is, or more about a command.");
         if (group_.empty()) add_option("--version", "");
     }
@@ -163,7 +177,7 @@ private:
     const Argument* value_of_ = nullptr;
     std::vector<std::string> given_;
     std::size_t plain_ = 0;
-    bool socket_is_next_ = false;
+    const Option* next_ = nullptr;  // whose value comes next
     bool only_plain_ = false;
 };
 

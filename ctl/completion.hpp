@@ -26,6 +26,8 @@ struct Completion {
     std::string before;  // stands before each id or domain: "--domain="
     std::string begun;   // each candidate begins with it
     std::string socket;  // of --control-socket
+    std::string token;   // of --token
+    std::string token_file;
 };
 
 // `words` without the program's name; the last one is being written and may be empty.

@@ -15,6 +15,7 @@
 #include "ctl/message_text.hpp"
 #include "ctl/show.hpp"
 #include "ctl/timeline.hpp"
+#include "ctl/token.hpp"
 
 namespace {
 
@@ -52,12 +53,26 @@ int written(int status) {
     return refused;
 }
 
+// `mailctl token new`: nothing that the server would know of.
+int run_here(const ctl::CommandLine& line) {
+    const auto result = ctl::new_token();
+    out(line.json ? control::to_json(result, true) + "\n" : ctl::show(result));
+    return done;
+}
+
 int run(const ctl::CommandLine& line) {
+    if (line.command->local) return run_here(line);
+    const auto token = ctl::find_token(line.token, line.token_file);
+    if (!token) {
+        complain(token.error().log_text);
+        return usage;
+    }
     auto client = ctl::Client::connect(line.socket);
     if (!client) {
         complain("the server cannot be reached: " + client.error().log_text);
         return unreachable;
     }
+    client->use_token(*token);
     const auto list = make_printer(line);
     const auto show_part = [&](const control::Value::List& items) {
         out(list->part(items));
@@ -103,7 +118,9 @@ int print_candidates(const std::vector<std::string>& words) {
     if (completion.wanted == Wanted::files) out(":files\n");
     if (completion.wanted == Wanted::ids || completion.wanted == Wanted::domains) {
         auto client = ctl::Client::connect(completion.socket);
-        if (!client) return done;
+        const auto token = ctl::find_token(completion.token, completion.token_file);
+        if (!client || !token) return done;
+        client->use_token(*token);
         const auto answer = client->call("queue.list", control::Value::map().set("limit", kMaxOffered));
         if (answer && answer->ok) completion.candidates = ctl::known_to_queue(completion, answer->result);
     }

@@ -57,6 +57,11 @@ base::Result<control::Permissions> permissions(const control::Config& config) {
     if (!read) return std::unexpected(read.error());
     out.write = {write->begin(), write->end()};
     out.read = {read->begin(), read->end()};
+    out.auth = config.auth;
+    auto named = out.write;
+    named.insert(out.read.begin(), out.read.end());
+    named.insert({0U, static_cast<unsigned>(::geteuid())});
+    for (const unsigned uid : named) out.names.emplace(uid, user_name(uid));
     return out;
 }
 
@@ -275,10 +280,13 @@ control::Steering::Outcome Daemon::reload() {
     if (!tls) return refuse(tls.error().log_text);
     const auto sampler = trace_sampler(*fresh);
     if (!sampler) return refuse(sampler.error().log_text);
+    auto who = permissions(fresh->control);
+    if (!who) return refuse(who.error().log_text);
     if (auto done = p.receiver->reload(receiver_config(*fresh, *tls, *sampler)); !done)
         return refuse(done.error().log_text);
 
     p.delivery->reload(delivery_config(*fresh, *tls, p.receiver->endpoints()));
+    p.control->permit(*std::move(who));
     if (p.health) p.health->set_max_queue_size(fresh->health.max_queue_size);
     if (fresh->log != config_.log) configure_log(fresh->log);  // else what was set at run time stays
     p.tls = *std::move(tls);

@@ -123,6 +123,14 @@ base::Result<void> write_listeners(const std::string& path, const std::vector<Bo
     return {};
 }
 
+std::string user_name(unsigned uid) {
+    passwd entry{};
+    passwd* found = nullptr;
+    std::array<char, 16384> buffer{};
+    if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return {};
+    return found->pw_name;
+}
+
 base::Result<std::vector<unsigned>> user_ids(const std::vector<std::string>& names) {
     std::vector<unsigned> out;
     for (const auto& name : names) {

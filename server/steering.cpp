@@ -16,9 +16,18 @@ using control::Value;
 
 // Keys that apply to what is running; a change of any other waits for a restart.
 bool applies_live(const std::string& path) {
-    constexpr std::string_view live[] = {
-        "server.hostname",      "server.shutdown_grace", "tls.", "smtp.", "listener", "delivery.", "dsn.", "log.",
-        "health.max_queue_size"};
+    constexpr std::string_view live[] = {"server.hostname",
+                                         "server.shutdown_grace",
+                                         "tls.",
+                                         "smtp.",
+                                         "listener",
+                                         "delivery.",
+                                         "dsn.",
+                                         "log.",
+                                         "health.max_queue_size",
+                                         "control.write_users",
+                                         "control.read_users",
+                                         "control.auth."};
     if (path == "smtp.memory_budget") return false;
     return std::any_of(std::begin(live), std::end(live), [&](std::string_view p) { return path.starts_with(p); });
 }

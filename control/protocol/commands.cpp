@@ -136,6 +136,8 @@ constexpr std::array kCommands = {
             "Hold back until unfrozen; of a domain alone or of all also what comes later.", kWhich},
     Command{"queue.unfreeze", Role::write, Shape::table, "Let go on.", kWhich},
     Command{"queue.delete", Role::write, Shape::table, "Give up pending recipients.", kDelete},
+    Command{
+        "token.new", Role::read, Shape::fields, "A new token for [control.auth], and its SHA-256 sum.", {}, true},
     Command{"trace", Role::read, Shape::timeline, "What happened to a message, an address or a client.", kTrace},
 };
 

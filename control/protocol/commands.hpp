@@ -45,6 +45,7 @@ struct Command {
     Shape shape;
     std::string_view help;
     std::span<const Argument> args;
+    bool local = false;  // mailctl does it itself, the server knows nothing of it
 };
 
 inline constexpr std::size_t kMaxIds = 1000;  // of one request

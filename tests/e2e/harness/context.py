@@ -183,6 +183,6 @@ class Context:
             print(f"--- {daemon.file}\n{daemon.file.read_text()}", file=sys.stderr)
             if daemon.log_path.exists():
                 lines = [line for line in daemon.log_path.read_text(errors="replace").splitlines()
-                         if '"control.command"' not in line or '"level":"debug"' not in line]  # our own polling
+                         if '"control.command"' not in line or '"level":"info"' not in line]  # our own polling
                 print(f"--- the last of {len(lines)} lines of {daemon.log_path}", file=sys.stderr)
                 print("\n".join(line[:600] for line in lines[-60:]), file=sys.stderr)

@@ -245,11 +245,20 @@ TEST_CASE("too many connections are turned away with a reason") {
     CHECK(clients.front()->ask("system.ping").ok);
 }
 
-TEST_CASE("who may do what") {
-    const Permissions permissions{.write = {7}, .read = {8}};
-    CHECK(role_of(permissions, 0, 1000) == Role::write);
-    CHECK(role_of(permissions, 1000, 1000) == Role::write);
-    CHECK(role_of(permissions, 7, 1000) == Role::write);
-    CHECK(role_of(permissions, 8, 1000) == Role::read);
-    CHECK_FALSE(role_of(permissions, 9, 1000));
+TEST_CASE("what is permitted changes while connections are open") {
+    World world;
+    Client client(world);
+    CHECK(client.ask("system.ping").ok);
+    Permissions asks;
+    asks.auth = {.enabled = true, .tokens = {{base::sha256("secret"), Role::read}}};
+    world.server->permit(asks);
+    CHECK(client.ask("system.ping").code == "forbidden");
+    client.send(
+        frame(encode_request({.id = 3, .token = "secret", .command = "system.ping", .args = Value::map()})));
+    CHECK(client.receive()->ok);
+    client.send(
+        frame(encode_request({.id = 3, .token = "secret", .command = "system.reload", .args = Value::map()})));
+    CHECK(client.receive()->code == "forbidden");
+    world.server->permit({});
+    CHECK(client.ask("system.ping").ok);
 }

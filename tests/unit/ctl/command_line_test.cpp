@@ -25,6 +25,8 @@ TEST_CASE("words become a command and its arguments") {
     CHECK(line->command->name == "queue.list");
     CHECK(line->socket == "/x");
     CHECK(line->json);
+    CHECK(parse({"--token", "t", "system", "ping"})->token == "t");
+    CHECK(parse({"system", "ping", "--token-file=/t"})->token_file == "/t");
     CHECK(line->args == Value::map().set("older_than", "1h").set("limit", 5));
 }
 
