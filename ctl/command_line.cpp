@@ -183,10 +183,22 @@ private:
         give_plain();
         if (!error_.empty()) return;
         if (ids_arg_ != nullptr) line_.args.set(std::string(ids_arg_->name), std::move(ids_));
-        if (const auto complaint = control::check_args(*command_, line_.args)) error_ = *complaint;
+        if (const auto complaint = control::check_args(*command_, line_.args, true)) error_ = *complaint;
+        part_args();
+        if (line_.own.find("interval") != nullptr && line_.own.find("watch") == nullptr)
+            error_ = "--interval goes with --watch";
         if (line_.json && command_->shape == control::Shape::raw)
             error_ = fmt::format("{} gives the message itself: there is no JSON of it", spaced(command_->name));
         line_.command = command_;
+    }
+
+    void part_args() {
+        auto all = std::exchange(line_.args, Value::map());
+        for (const auto& [name, value] : *all.members()) {
+            const auto same = [&, &n = name](const Argument& arg) { return arg.name == n; };
+            const bool local = std::find_if(command_->args.begin(), command_->args.end(), same)->local;
+            (local ? line_.own : line_.args).set(name, value);
+        }
     }
 
     std::span<const std::string> words_;

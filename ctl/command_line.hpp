@@ -14,7 +14,8 @@ namespace posthorn::ctl {
 struct CommandLine {
     const control::Command* command = nullptr;  // null: help or version is wanted
     control::Value args = control::Value::map();
-    std::string socket;  // empty: where it usually is
+    control::Value own = control::Value::map();  // arguments that are not sent
+    std::string socket;                          // empty: where it usually is
     std::string token;
     std::string token_file;
     bool json = false;

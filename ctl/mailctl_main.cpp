@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
+#include "base/units.hpp"
 #include "base/version.hpp"
 #include "ctl/client.hpp"
 #include "ctl/command_line.hpp"
@@ -16,6 +18,7 @@
 #include "ctl/show.hpp"
 #include "ctl/timeline.hpp"
 #include "ctl/token.hpp"
+#include "ctl/watch.hpp"
 
 namespace {
 
@@ -24,6 +27,7 @@ using namespace posthorn;
 enum Exit : int { done = 0, refused = 1, usage = 2, unreachable = 3 };
 
 constexpr int kMaxOffered = 1000;
+constexpr long kInterval = 2;  // seconds
 
 void out(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 void complain(const std::string& text) { std::fprintf(stderr, "mailctl: %s\n", text.c_str()); }
@@ -111,6 +115,34 @@ int print_completion_script(const std::vector<std::string>& words) {
     return done;
 }
 
+std::string time_now() { return base::format_time(base::SystemClock().wall()); }
+
+// Each look is a conversation of its own: the server ends one that is silent for long.
+int watch(const ctl::CommandLine& line) {
+    const auto* interval = line.own.find("interval");
+    const auto token = ctl::find_token(line.token, line.token_file);
+    if (!token) return complain(token.error().log_text), usage;
+    ctl::end_at_interrupt();
+    for (bool first = true;; first = false) {
+        auto client = ctl::Client::connect(line.socket);
+        if (!client) return complain("the server cannot be reached: " + client.error().log_text), unreachable;
+        client->use_token(*token);
+        const auto answer = client->call(std::string(line.command->name), line.args);
+        if (!answer) return complain(answer.error().log_text), unreachable;
+        if (!answer->ok) return complain(answer->message), refused;
+        const auto size = ctl::terminal_size();
+        const auto text = time_now() + "\n" + ctl::show(answer->result);
+        if (line.json)
+            out(control::to_json(answer->result, false) + "\n");
+        else if (size.rows > 0)
+            out((first ? "\x1b[2J" : "") + ctl::screen(text, size));
+        else
+            out((first ? "" : "\n") + text);
+        if (const int status = written(done); status != done) return status;
+        ctl::pause_seconds(interval != nullptr ? static_cast<long>(*interval->integer()) : kInterval);
+    }
+}
+
 // `mailctl complete WORD...`, which those scripts call: silent about what fails, it stands in the middle of a line.
 int print_candidates(const std::vector<std::string>& words) {
     using Wanted = ctl::Completion::Wanted;
@@ -147,5 +179,5 @@ int main(int argc, char** argv) {
         out(ctl::help_text(line->help_for));
         return done;
     }
-    return written(run(*line));
+    return line->own.find("watch") != nullptr ? watch(*line) : written(run(*line));
 }

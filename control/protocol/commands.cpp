@@ -74,6 +74,15 @@ constexpr auto kDelete =
                      Argument{.name = "bounce", .type = ArgType::flag, .help = "Tell the senders."},
                      Argument{.name = "yes", .type = ArgType::flag, .help = "Needed: what is deleted is gone."},
                  });
+constexpr std::array kStats = {
+    Argument{.name = "watch", .type = ArgType::flag, .help = "Again and again, until Ctrl-C.", .local = true},
+    Argument{.name = "interval",
+             .type = ArgType::integer,
+             .help = "With --watch: seconds between two looks; 2 if not given.",
+             .min = 1,
+             .max = 86'400,
+             .local = true},
+};
 constexpr std::array kRoute = {
     Argument{.name = "domain", .type = ArgType::text, .required = true, .plain = true, .help = "A domain."},
 };
@@ -128,7 +137,7 @@ constexpr std::array kCommands = {
     Command{"queue.list", Role::read, Shape::table, "Messages in the queue.", kList},
     Command{"queue.view", Role::read, Shape::message, "One message: its recipients and why they wait.", kView},
     Command{"queue.export", Role::read, Shape::raw, "One message, octet by octet, as it would go out.", kExport},
-    Command{"queue.stats", Role::read, Shape::fields, "Figures of the queue and its destinations.", {}},
+    Command{"queue.stats", Role::read, Shape::fields, "Figures of the queue and its destinations.", kStats},
     Command{"queue.route", Role::read, Shape::fields, "How mail for a domain goes now, and why.", kRoute},
     Command{"queue.retry", Role::write, Shape::table, "Try again now.", kWhich},
     Command{"queue.process-now", Role::write, Shape::table, "Try everything again now.", {}},
@@ -191,13 +200,16 @@ const Command* find_command(std::string_view name) {
     return found == kCommands.end() ? nullptr : found;
 }
 
-std::optional<std::string> check_args(const Command& command, const Value& args) {
+std::optional<std::string> check_args(const Command& command, const Value& args, bool here) {
     for (const auto& [key, value] : *args.members()) {
-        const auto arg = std::find_if(command.args.begin(), command.args.end(),
-                                      [&, &k = key](const Argument& a) { return a.name == k; });
+        const auto arg = std::find_if(command.args.begin(), command.args.end(), [&, &k = key](const Argument& a) {
+            return a.name == k && (here || !a.local);
+        });
         if (arg == command.args.end()) {
             std::vector<std::string> known;
-            for (const auto& a : command.args) known.emplace_back(a.name);
+            for (const auto& a : command.args) {
+                if (here || !a.local) known.emplace_back(a.name);
+            }
             const auto near = base::config::nearest(key, known);
             return fmt::format("{} has no argument {}{}", command.name, key,
                                near.empty() ? "" : fmt::format("; did you mean {}?", near));

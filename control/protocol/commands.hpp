@@ -34,6 +34,7 @@ struct Argument {
     std::span<const std::string_view> choices{};  // of ArgType::choice
     std::int64_t min = 0;                         // of ArgType::integer
     std::int64_t max = 0;
+    bool local = false;  // mailctl's own, never sent
 };
 
 // How mailctl shows the result to people.
@@ -53,7 +54,8 @@ inline constexpr std::size_t kMaxIds = 1000;  // of one request
 std::span<const Command> commands();
 const Command* find_command(std::string_view name);
 
-// What is wrong with a request's arguments, for the one who asked; nothing when they fit.
-std::optional<std::string> check_args(const Command& command, const Value& args);
+// What is wrong with a request's arguments, for the one who asked; nothing when they fit. `here`: on a command line, where
+// mailctl's own may stand too.
+std::optional<std::string> check_args(const Command& command, const Value& args, bool here = false);
 
 }  // namespace posthorn::control

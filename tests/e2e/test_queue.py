@@ -1,5 +1,10 @@
 """What operators do to the queue: one grammar of which messages are meant, and what becomes of them."""
 
+import json
+import os
+import pty
+import select
+import signal
 import subprocess
 
 from harness.control import Control, pack
@@ -160,3 +165,43 @@ def a_client_that_reads_slowly_costs_no_memory(t):
     for client in clients:
         client.close()
     daemon.mailctl("system", "ping")
+
+
+def _watch(t, daemon, *more, **options):
+    return t.process([daemon.mailctl_binary, "--control-socket", daemon.socket, "queue", "stats", "--watch", "--interval",
+                      "1", *more], stdout=subprocess.PIPE, **options)
+
+
+def stats_are_watched_without_a_terminal(t):
+    daemon = t.daemon()
+    watch = _watch(t, daemon)
+    seen = []
+    while sum(line.startswith(b"messages:") for line in seen) < 2:
+        seen.append(watch.stdout.readline())
+        assert seen[-1], f"it ended: {watch.wait()} {seen}"
+    assert seen[0].startswith(b"20") and b"\x1b" not in b"".join(seen), seen
+    watch.send_signal(signal.SIGINT)
+    assert watch.wait(20) == 0
+    watch = _watch(t, daemon, "--json")
+    assert [json.loads(watch.stdout.readline())["messages"] for _ in range(2)] == [0, 0]
+    daemon.stop()
+    assert watch.wait(20) == 3
+
+
+def stats_are_watched_on_a_terminal_until_ctrl_c(t):
+    daemon, _, _ = _held(t, ("ann@example.com", "x@example.net"))
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(daemon.mailctl_binary, ["mailctl", "--control-socket", str(daemon.socket), "queue", "stats", "--watch",
+                                         "--interval", "1"])
+    t.closing.append(lambda: os.close(terminal))
+    seen = b""
+    while seen.count(b"\x1b[H") < 3:
+        ready, _, _ = select.select([terminal], [], [], 20)
+        assert ready, seen
+        seen += os.read(terminal, 65536)
+    assert seen.startswith(b"\x1b[2J") and seen.count(b"\x1b[2J") == 1, "the screen is cleared once: it does not flicker"
+    assert b"deferred:" in seen, seen
+    os.write(terminal, b"\x03")
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, status

@@ -5,6 +5,7 @@
 #include "ctl/config_text.hpp"
 #include "ctl/message_text.hpp"
 #include "ctl/show.hpp"
+#include "ctl/watch.hpp"
 
 using namespace posthorn;
 using namespace posthorn::ctl;
@@ -56,6 +57,7 @@ TEST_CASE("wrong usage is told in a sentence") {
     CHECK(parse({"queue", "freeze", "--all", "--all"}).error() == "all is given twice");
     CHECK(parse({"queue", "export", kId, "--json"}).error() ==
           "queue export gives the message itself: there is no JSON of it");
+    CHECK(parse({"queue", "stats", "--interval", "5"}).error() == "--interval goes with --watch");
     CHECK(parse({}).error() == "what? see mailctl --help");
 }
 
@@ -138,4 +140,19 @@ TEST_CASE("a message's text is shown without what would steer a terminal, howeve
               "{\n  \"id\": \"x\",\n  \"headers\": \"A: \\u001b[31m\\r\\n\\tb\xC3\xA9 \\ufffd\\r\\nlast\"\n}\n");
         CHECK(octets == text);
     }
+}
+
+TEST_CASE("what is mailctl's own is not sent") {
+    const auto line = parse({"queue", "stats", "--watch", "--interval", "5"});
+    REQUIRE(line);
+    CHECK(line->args == Value::map());
+    CHECK(line->own == Value::map().set("watch", true).set("interval", 5));
+    CHECK(control::check_args(*line->command, line->own) == "queue.stats has no argument watch");
+}
+
+TEST_CASE("a live table stays within the terminal") {
+    CHECK(screen("one\ntwo\n", {.rows = 10, .columns = 80}) == "\x1b[Hone\x1b[K\ntwo\x1b[K\n\x1b[J");
+    CHECK(screen("one\ntwo\nthree\nfour\n", {.rows = 4, .columns = 80}) ==
+          "\x1b[Hone\x1b[K\ntwo\x1b[K\n(2 more lines)\x1b[K\n\x1b[J");
+    CHECK(screen("\xC3\xA9\xC3\xA9\xC3\xA9", {.rows = 10, .columns = 2}) == "\x1b[H\xC3\xA9\xC3\xA9\x1b[K\n\x1b[J");
 }
