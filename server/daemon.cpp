@@ -30,6 +30,7 @@ constexpr std::size_t kReaderQueue = 64;  // more than there are control connect
 constexpr auto kTick = 50ms;              // how often the main thread looks while it drains
 constexpr auto kTelling = 2s;             // at the end, for spans and metrics
 constexpr auto kCommitGrace = 10s;        // after the grace: for commits under way and outcomes to become durable
+constexpr auto kLeaving = 30s;            // and after that, on a slow disk
 
 void configure_log(const LogSection& section) {
     const bool text = section.format == LogFormat::text ||
@@ -106,9 +107,11 @@ base::Result<void> Daemon::start() {
                                           {"config", config_.path.empty() ? "embedded defaults" : config_.path},
                                           {"hostname", config_.server.hostname}});
     parts_ = std::make_unique<Parts>(config_);
-    if (auto bound = bind(); !bound) return bound;
-    if (auto opened = open(); !opened) return opened;
-    return serve();
+    auto up = bind();
+    if (up) up = open();
+    if (up) up = serve();
+    if (!up) parts_->notifier.status("refused to start: " + up.error().log_text);
+    return up;
 }
 
 base::Result<void> Daemon::bind() {
@@ -248,14 +251,35 @@ base::Result<void> Daemon::serve() {
     if (auto written = write_listeners(file, bound); !written) return written;
     p.listeners_file = file;
     base::log::notice("server.ready", {{"pid", ::getpid()}, {"queue_size", p.queue->stats().messages}});
+    report_ready();
     return {};
 }
 
+void Daemon::report_ready() {
+    auto& p = *parts_;
+    if (!p.notifier.wanted()) return;
+    std::vector<net::Loop*> loops{&p.admin->at(0)};
+    for (std::size_t n = 0; n < p.loops->size(); ++n) loops.push_back(&p.loops->at(n));
+    const auto status = [&p] {
+        return std::to_string(p.queue->stats().messages) + " messages queued, " +
+               std::to_string(p.receiver->sessions()) + " sessions";
+    };
+    p.watchdog = std::make_unique<Watchdog>(p.notifier, std::move(loops), p.clock, status);
+    p.notifier.status(status());
+    p.notifier.ready();
+}
+
 void Daemon::run() {
+    const auto& watchdog = parts_->watchdog;
     while (true) {
-        switch (wait_signal(1h)) {
+        if (watchdog) watchdog->look();
+        switch (wait_signal(watchdog ? watchdog->pause() : 1h)) {
             case Signal::none: break;
-            case Signal::reload: answer_reload(); break;
+            case Signal::reload:
+                parts_->notifier.reloading(parts_->clock.steady());
+                answer_reload();
+                parts_->notifier.ready();
+                break;
             case Signal::stop: drain(); return;
         }
     }
@@ -305,6 +329,7 @@ void Daemon::drain() {
     const auto grace = config_.server.shutdown_grace;
     base::log::notice("server.stopping", {{"grace_seconds", std::chrono::duration<double>(grace).count()}});
     p.steering->refuse();
+    p.notifier.stopping(grace + kCommitGrace + kLeaving);
     p.receiver->shut_down();
     const auto stopped = std::make_shared<std::atomic<bool>>(false);
     p.delivery->stop(grace, [stopped] { *stopped = true; });
@@ -312,6 +337,7 @@ void Daemon::drain() {
     auto deadline = p.clock.steady() + grace;
     bool hurried = false;
     while (true) {
+        if (p.watchdog) p.watchdog->look();
         const bool drained = p.receiver->wait_drained(kTick);
         if (drained && *stopped) break;
         const bool signal = wait_signal(drained ? base::Duration(kTick) : 0ns) == Signal::stop;

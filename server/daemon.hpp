@@ -36,6 +36,7 @@ private:
     std::vector<Bound> listeners() const;
     control::Steering::Outcome reload();
     void answer_reload();
+    void report_ready();  // to the service manager
     void drain();
     [[noreturn]] void abandon();
 

@@ -26,9 +26,11 @@
 #include "server/daemon.hpp"
 #include "server/folders.hpp"
 #include "server/gauges.hpp"
+#include "server/notify.hpp"
 #include "server/pid_file.hpp"
 #include "server/status.hpp"
 #include "server/steering.hpp"
+#include "server/watchdog.hpp"
 #include "spool/spool.hpp"
 
 namespace posthorn::server {
@@ -50,6 +52,7 @@ struct Daemon::Parts {
     ~Parts();
 
     base::SystemClock clock;
+    const Notifier notifier = Notifier::from_environment();
     base::Metrics metrics;
     observe::EventLog event_log;
     observe::EventMetrics event_metrics;
@@ -84,6 +87,7 @@ struct Daemon::Parts {
     std::unique_ptr<Steering> steering;
     std::unique_ptr<health::Service> health;
     std::unique_ptr<control::Server> control;
+    std::unique_ptr<Watchdog> watchdog;  // null without a service manager
 
     std::string listeners_file;  // removed at the end
     bool loops_running = false;

@@ -77,6 +77,8 @@ void block_signals() {
     const sigset_t set = waited_signals();
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
+    // The first process of a container inherits its orphans: the kernel is to bury them. We start no children.
+    if (::getpid() == 1) std::signal(SIGCHLD, SIG_IGN);
 }
 
 Signal wait_signal(base::Duration limit) {

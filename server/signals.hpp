@@ -7,7 +7,8 @@ namespace posthorn::server {
 
 enum class Signal : unsigned char { none, stop, reload };
 
-// Keeps SIGTERM, SIGINT and SIGHUP from every thread but wait_signal(), ignores SIGPIPE. Before any thread starts.
+// Keeps SIGTERM, SIGINT and SIGHUP from every thread but wait_signal(), ignores SIGPIPE and, as process 1,
+// SIGCHLD. Before any thread starts.
 void block_signals();
 
 // The next signal, or none when `limit` has passed. Main thread.
