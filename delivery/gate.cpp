@@ -7,7 +7,7 @@ namespace posthorn::delivery {
 
 // Who waits is told by a post, and only then: most outcomes are durable before the next message ends.
 struct Gate::State {
-    enum Stage : std::uint8_t { shut, awaited, over };
+    enum Stage : std::uint8_t { closed, awaited, over };
 
     State(net::Loop& l, std::weak_ptr<net::Event> e) : loop(l), event(std::move(e)) {}
     // Any thread. The loop lives as long as somebody waits on it.
@@ -21,13 +21,13 @@ struct Gate::State {
 
     net::Loop& loop;
     std::weak_ptr<net::Event> event;
-    std::atomic<Stage> stage{shut};
+    std::atomic<Stage> stage{closed};
 };
 
 Gate::Gate(net::Loop& loop) : loop_(loop), event_(std::make_shared<net::Event>(loop)) {}
 
 Gate::~Gate() {
-    if (last_) last_->move(State::awaited, State::shut);
+    if (last_) last_->move(State::awaited, State::closed);
 }
 
 Ticket Gate::shut() {
@@ -41,9 +41,9 @@ bool Gate::open() const { return !last_ || last_->stage.load() == State::over; }
 net::Task<bool> Gate::pass(std::optional<base::SteadyTime> until) {
     const auto state = last_;
     if (open()) co_return true;
-    state->move(State::shut, State::awaited);
+    state->move(State::closed, State::awaited);
     while (!open() && !interrupted_ && (!until || loop_.now() < *until)) co_await event_->wait(until);
-    state->move(State::awaited, State::shut);
+    state->move(State::awaited, State::closed);
     co_return open();
 }
 

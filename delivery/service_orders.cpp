@@ -17,7 +17,7 @@ constexpr std::size_t kUnwritten = 1000;
 // Resumes when all copies of its ticket are gone.
 class Wait {
 public:
-    explicit Wait(net::Loop& loop) : loop_(loop), over_(std::make_shared<Over>(loop)) {
+    explicit Wait(net::Loop& loop) : over_(std::make_shared<Over>(loop)) {
         ticket_ = std::shared_ptr<void>(nullptr, [&loop, over = over_](void*) {
             loop.post([over] {
                 over->flag = true;
@@ -38,7 +38,6 @@ private:
         bool flag = false;
         net::Event event;
     };
-    net::Loop& loop_;
     std::shared_ptr<Over> over_;
     Ticket ticket_;
 };

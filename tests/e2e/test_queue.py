@@ -22,7 +22,8 @@ def _held(t, *mails):
         submit(daemon.smtp, recipient, message("held"), sender=sender)
         until(lambda: len(daemon.queue()) == len(ids) + 1, 10, "the queue")
         ids += [m["id"] for m in daemon.queue() if m["id"] not in ids]
-    daemon.wait_attempted()
+    if ids:
+        daemon.wait_attempted()
     return daemon, peer, ids
 
 

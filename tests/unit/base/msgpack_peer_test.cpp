@@ -25,14 +25,27 @@ struct Bin {
     bool operator==(const Bin&) const = default;
 };
 
+struct Entry;
+
 struct Tree {
     using List = std::vector<Tree>;
-    using Map = std::vector<std::pair<Tree, Tree>>;
+    using Map = std::vector<Entry>;
     // An integer above 0 is always a std::uint64_t.
     std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Bin, List, Map> is;
 
+    Tree();
+    template <class T>
+    Tree(T value) : is(std::move(value)) {}  // NOLINT: one value is a tree
     bool operator==(const Tree& other) const;
 };
+
+struct Entry {
+    Tree key;
+    Tree value;
+    bool operator==(const Entry&) const = default;
+};
+
+Tree::Tree() = default;
 
 // Doubles by their bits: a NaN must come through, too.
 bool Tree::operator==(const Tree& other) const {
