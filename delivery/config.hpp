@@ -32,6 +32,7 @@ struct Config {
     bool bounce_eight_bit = false;  // next hop without 8BITMIME: false sends it all the same
     base::Duration connection_idle = std::chrono::seconds(10);  // then QUIT
     std::uint32_t connection_transactions = 1000;               // then QUIT
+    base::Duration scan_interval = std::chrono::minutes(5);     // of the safety net; 0: none
 
     // Ourselves, for loop detection: names MX records may call us by, every endpoint we listen on, and this machine's
     // addresses (each counts as listening where a wildcard address does; loopback always does).

@@ -161,6 +161,8 @@ Table<Config> config_table() {
              "How long an idle connection is kept for the next message.")
         .key("connection_transactions", &Config::connection_transactions, integer<std::uint32_t>({1, 1'000'000}),
              "Transactions after which a connection is renewed.")
+        .key("scan_interval", &Config::scan_interval, duration({0s, 24h}),
+             "How often it is looked whether the queue holds mail that nobody delivers; 0: never.")
         .section("timeouts", &Config::timeouts, timeouts_table())
         .section(
             "rate_limit", [](Config& c) -> auto& { return c.routing.rate; }, global_rate_table())

@@ -76,6 +76,7 @@ public:
     enum class Cancelled : std::uint8_t { unknown, done, under_way };
     Cancelled cancel(const base::Ulid& id, bool bounce, std::string_view domain, Ticket ticket);
     bool knows(const base::Ulid& id) const { return messages_.contains(id); }
+    std::size_t size() const { return messages_.size(); }
 
 private:
     // A change on its way to the queue, and what is told once it is durable.

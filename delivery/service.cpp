@@ -54,7 +54,16 @@ base::Result<void> Service::Impl::start() {
                                         [s = shared] { return static_cast<double>(s->destinations.load()); });
     running = true;
     shared->deps.queue.attach(std::move(owners));
+    start_scan();
     return {};
+}
+
+void Service::Impl::start_scan() {
+    std::vector<Owner*> owners;
+    for (const Part& part : parts) owners.push_back(part.owner.get());
+    scan =
+        std::make_shared<SafetyScan>(shared, std::move(owners), [weak = weak_from_this()] { return weak.lock(); });
+    loops.at(0).post([self = shared_from_this()] { self->scan->change(self->settings()->config.scan_interval); });
 }
 
 void Service::Impl::build(const FrozenPtr& now_frozen) {
@@ -140,6 +149,7 @@ void Service::Impl::reload(Config config) {
                     part.owner->replan();
                 },
                 nullptr);
+            self->loops.at(0).post([self] { self->scan->change(self->settings()->config.scan_interval); });
         });
 }
 
@@ -157,6 +167,7 @@ void Service::Impl::stop(base::Duration grace, net::Callback done) {
             if (self->quiet && self->stop_done.size() == 1) self->watch_stop();
             return;
         }
+        self->scan->stop();
         // Owners first: what a destination gives back is not handed out again.
         self->on_all([](Part& part) { part.owner->stop(); },
                      [self] {

@@ -10,6 +10,7 @@
 #include "delivery/destination_table.hpp"
 #include "delivery/frozen.hpp"
 #include "delivery/owner.hpp"
+#include "delivery/safety_scan.hpp"
 #include "delivery/service.hpp"
 
 namespace posthorn::delivery {
@@ -26,6 +27,7 @@ struct Service::Impl : std::enable_shared_from_this<Service::Impl> {
 
     void build(const FrozenPtr& now_frozen);
     base::Result<void> start();
+    void start_scan();
     void stop(base::Duration grace, net::Callback done);
     void reload(Config config);
     // Runs `fn` for each part on its loop, then `then` on the loop that was last.
@@ -42,6 +44,7 @@ struct Service::Impl : std::enable_shared_from_this<Service::Impl> {
     std::shared_ptr<Shared> shared;
     net::LoopGroup& loops;
     std::vector<Part> parts;  // by loop
+    std::shared_ptr<SafetyScan> scan;
     base::Guarded<SettingsPtr> current;
     base::Guarded<FrozenPtr> frozen;
     std::atomic<bool> freezing{false};  // one change of `frozen` at a time

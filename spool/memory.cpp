@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <condition_variable>
 
-#include "mail/address.hpp"
-
 namespace posthorn::spool {
 
 namespace {
@@ -40,18 +38,7 @@ private:
 };
 
 QueuedMessage summary(const StoredMessage& stored, bool fresh) {
-    QueuedMessage queued;
-    queued.id = stored.envelope.id;
-    queued.arrival = stored.envelope.arrival;
-    queued.size = stored.body->size();
-    queued.null_sender = stored.envelope.reverse_path.empty();
-    queued.frozen = stored.frozen;
-    for (std::uint32_t i = 0; i < stored.recipients.size(); ++i) {
-        const mail::RecipientState& state = stored.recipients[i];
-        queued.recipients.push_back({i, mail::domain_key(stored.envelope.recipients[i].address.domain),
-                                     state.status, state.attempts, state.next_try, state.delay_warned,
-                                     state.dsn_done});
-    }
+    QueuedMessage queued = queued_message(stored);
     if (fresh) {
         queued.envelope = std::make_shared<const mail::Envelope>(stored.envelope);
         queued.body = stored.body;
@@ -79,6 +66,7 @@ struct MemoryQueue::State {
     std::map<std::size_t, std::optional<base::Ulid>> in_hand;
     std::map<std::size_t, std::set<base::Ulid>> were_in_hand;
     bool holding = false;
+    bool forgetful = false;
     std::vector<net::Callback> held;  // what record() would have done
     std::optional<base::Error> commit_error;
     QueueStats stats;
@@ -115,7 +103,7 @@ void add(const std::shared_ptr<State>& state, mail::Envelope envelope, std::stri
     entry.stored.envelope = std::move(envelope);
     entry.stored.body = std::make_shared<StringBody>(std::move(body));
     ++state->stats.accepted;
-    announce(state, entry.stored, true);
+    if (!state->forgetful) announce(state, entry.stored, true);
     state->changed.notify_all();
 }
 
@@ -210,6 +198,25 @@ net::Task<base::Result<StoredMessage>> MemoryQueue::load(net::Loop& loop, base::
 
 std::size_t MemoryQueue::shard_of(const base::Ulid& id) const { return state_->shard_of(id); }
 
+MemoryQueue::Walked MemoryQueue::walk(std::uint64_t from, std::size_t places) const {
+    Walked walked;
+    const std::lock_guard lock(state_->mutex);
+    const auto& all = state_->messages;
+    const auto end = std::min<std::uint64_t>(all.size(), from + places);
+    auto at = std::next(all.begin(), static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(from, all.size())));
+    for (; from < end; ++from, ++at) {
+        if (!at->second.done) walked.ids.push_back(at->first);
+    }
+    if (end < all.size()) walked.next = end;
+    return walked;
+}
+
+bool MemoryQueue::knows(const base::Ulid& id) const {
+    const std::lock_guard lock(state_->mutex);
+    const auto at = state_->messages.find(id);
+    return at != state_->messages.end() && !at->second.done;
+}
+
 void MemoryQueue::attach(std::vector<QueueOwner*> owners) {
     const std::lock_guard lock(state_->mutex);
     state_->owners = std::move(owners);
@@ -274,6 +281,11 @@ void MemoryQueue::hold_records(bool hold) {
         if (!hold) held.swap(state_->held);
     }
     for (net::Callback& later : held) later();
+}
+
+void MemoryQueue::forget_to_tell(bool forget) {
+    const std::lock_guard lock(state_->mutex);
+    state_->forgetful = forget;
 }
 
 void MemoryQueue::lose(const base::Ulid& id) {

@@ -27,6 +27,8 @@ public:
     void record(StateChange change, Recorded done) override;
     net::Task<base::Result<StoredMessage>> load(net::Loop& loop, base::Ulid id) override;
     std::size_t shard_of(const base::Ulid& id) const override;
+    Walked walk(std::uint64_t from, std::size_t places) const override;
+    bool knows(const base::Ulid& id) const override;
     void attach(std::vector<QueueOwner*> owners) override;
     void set_in_hand(std::size_t loop_index, std::optional<base::Ulid> id) override;
     QueueStats stats() const override;
@@ -38,6 +40,7 @@ public:
     void detach();                        // owners go away: what is committed waits for the next attach()
     void fail_records(std::size_t next);  // that many record()s fail from now
     void hold_records(bool hold);         // a disk that stands still: nothing becomes durable until it is over
+    void forget_to_tell(bool forget);     // what is committed meanwhile is announced to nobody
     void lose(const base::Ulid& id);      // as if it were damaged and had been put aside
     void fail_commits(std::optional<base::Error> with);
     bool wait_for_count(std::size_t messages, base::Duration limit);  // real loops: until so many have come in all

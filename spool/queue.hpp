@@ -89,6 +89,9 @@ struct StoredMessage {
     std::shared_ptr<const Body> body;
 };
 
+// What its owner is told of it, without envelope and body.
+QueuedMessage queued_message(const StoredMessage& stored);
+
 struct QueueStats {
     std::uint64_t messages = 0;    // not done
     std::uint64_t bytes = 0;       // live bodies
@@ -132,6 +135,19 @@ public:
 
     // Which loop a message belongs to.
     virtual std::size_t shard_of(const base::Ulid& id) const = 0;
+
+    // For the safety net of delivery. Any thread, and short.
+    // Messages that are here and that their owners have been told of, or are being told: looks at `places` places
+    // from `from` (0: the first) on. What was here the whole time is seen, but for some that move while others come
+    // or go: a later walk sees them.
+    static constexpr std::uint64_t kWalked = ~std::uint64_t{0};
+    struct Walked {
+        std::vector<base::Ulid> ids;
+        std::uint64_t next = kWalked;  // where to go on; kWalked: that was all
+    };
+    virtual Walked walk(std::uint64_t from, std::size_t places) const = 0;
+    // It is here and not done.
+    virtual bool knows(const base::Ulid& id) const = 0;
 
     // Delivery comes up: each shard's owner is told of every message that waits (in batches, posted to its loop, the
     // newest state merged), then of each new one. Owners must outlive the queue's stop().

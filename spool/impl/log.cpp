@@ -359,6 +359,14 @@ bool Log::knows(const base::Ulid& id) const {
     return table_.find(id) != nullptr;
 }
 
+Queue::Walked Log::walk(std::uint64_t from, std::size_t places) const {
+    Queue::Walked walked;
+    const std::lock_guard lock(mutex_);
+    const auto next = table_.walk(from, places, [&](const Entry& entry) { walked.ids.push_back(entry.id); });
+    walked.next = next.value_or(Queue::kWalked);
+    return walked;
+}
+
 std::optional<Entry> Log::find(const base::Ulid& id) const {
     const std::lock_guard lock(mutex_);
     const Entry* entry = table_.find(id);

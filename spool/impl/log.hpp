@@ -106,6 +106,7 @@ public:
     enum class Parts : std::uint8_t { all, no_body };
     base::Result<StoredMessage> load(const base::Ulid& id, Parts parts = Parts::all);
     bool knows(const base::Ulid& id) const;
+    Queue::Walked walk(std::uint64_t from, std::size_t places) const;
     std::optional<Entry> find(const base::Ulid& id) const;
     // The inline body where it stands, without looking at it. For a message that was written in this run.
     std::shared_ptr<const Body> inline_body_of(const base::Ulid& id) const;

@@ -178,6 +178,13 @@ std::size_t LogQueue::shard_of(const base::Ulid& id) const {
     return std::hash<base::Ulid>{}(id) % ports_.loops.size();
 }
 
+LogQueue::Walked LogQueue::walk(std::uint64_t from, std::size_t places) const {
+    auto walked = log_->walk(from, places);
+    const std::lock_guard lock(mutex_);
+    if (!held_.empty()) std::erase_if(walked.ids, [&](const base::Ulid& id) { return held_.contains(id); });
+    return walked;
+}
+
 void LogQueue::announce(Posts& posts, QueuedMessage message) {
     const auto shard = shard_of(message.id);
     const std::lock_guard lock(mutex_);

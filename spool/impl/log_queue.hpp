@@ -57,6 +57,8 @@ public:
     net::Task<base::Result<StoredMessage>> load(net::Loop& loop, base::Ulid id) override;
     net::Task<base::Result<StoredMessage>> look(net::Loop& loop, base::Ulid id) override;
     std::size_t shard_of(const base::Ulid& id) const override;
+    Walked walk(std::uint64_t from, std::size_t places) const override;
+    bool knows(const base::Ulid& id) const override { return log_->knows(id); }
     void attach(std::vector<QueueOwner*> owners) override;
     void set_in_hand(std::size_t loop_index, std::optional<base::Ulid> id) override;
     QueueStats stats() const override;
@@ -64,8 +66,6 @@ public:
     void stop() override;
 
     // For what comes in without a loop (the drop folder). Blocking.
-    // True: it is in the queue, and not done.
-    bool knows(const base::Ulid& id) const { return log_->knows(id); }
     // As commit(), but its owner is not told before release() is called.
     base::Result<void> commit_held(mail::Envelope envelope, std::shared_ptr<const std::string> bytes,
                                    std::shared_ptr<BigFile> file);

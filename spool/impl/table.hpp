@@ -2,8 +2,10 @@
 // linear probing; an id's last octets are random, so they are the hash. Not thread-safe: its owner locks.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/ulid.hpp"
@@ -45,6 +47,17 @@ public:
         for (auto& slot : slots_) {
             if (slot.used != 0) fn(slot);
         }
+    }
+
+    // The same for `places` slots from `from` on; tells where to go on, or that was all. What is inserted or erased
+    // in between moves others.
+    template <class F>
+    std::optional<std::size_t> walk(std::size_t from, std::size_t places, F&& fn) const {
+        const auto end = std::min(slots_.size(), from + places);
+        for (; from < end; ++from) {
+            if (slots_[from].used != 0) fn(slots_[from]);
+        }
+        return from < slots_.size() ? std::optional(from) : std::nullopt;
     }
 
 private:

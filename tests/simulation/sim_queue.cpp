@@ -1,8 +1,7 @@
 #include "tests/simulation/sim_queue.hpp"
 
+#include <algorithm>
 #include <utility>
-
-#include "mail/address.hpp"
 
 namespace posthorn::simulation {
 
@@ -120,18 +119,7 @@ net::Task<base::Result<StoredMessage>> SimQueue::load(net::Loop& loop, base::Uli
 }
 
 spool::QueuedMessage SimQueue::summary(const StoredMessage& stored, bool fresh) {
-    spool::QueuedMessage queued;
-    queued.id = stored.envelope.id;
-    queued.arrival = stored.envelope.arrival;
-    queued.size = stored.body->size();
-    queued.null_sender = stored.envelope.reverse_path.empty();
-    queued.frozen = stored.frozen;
-    for (std::uint32_t i = 0; i < stored.recipients.size(); ++i) {
-        const mail::RecipientState& state = stored.recipients[i];
-        queued.recipients.push_back({i, mail::domain_key(stored.envelope.recipients[i].address.domain),
-                                     state.status, state.attempts, state.next_try, state.delay_warned,
-                                     state.dsn_done});
-    }
+    auto queued = spool::queued_message(stored);
     if (fresh) {
         queued.envelope = std::make_shared<const mail::Envelope>(stored.envelope);
         queued.body = stored.body;
@@ -147,6 +135,26 @@ void SimQueue::announce(const base::Ulid& id, bool fresh) {
     loops_.at(shard).post([owner = owners_.at(shard), queued = summary(*stored, fresh)]() mutable {
         owner->on_message(std::move(queued));
     });
+}
+
+SimQueue::Walked SimQueue::walk(std::uint64_t from, std::size_t places) const {
+    const auto all = store_.ids();
+    Walked walked;
+    const auto end = std::min<std::uint64_t>(all.size(), from + places);
+    for (; from < end; ++from) walked.ids.push_back(all[from]);
+    if (end < all.size()) walked.next = end;
+    return walked;
+}
+
+bool SimQueue::knows(const base::Ulid& id) const {
+    const auto all = store_.ids();
+    return std::ranges::find(all, id) != all.end();
+}
+
+spool::QueueStats SimQueue::stats() const {
+    spool::QueueStats stats;
+    stats.messages = store_.ids().size();
+    return stats;
 }
 
 void SimQueue::attach(std::vector<spool::QueueOwner*> owners) {

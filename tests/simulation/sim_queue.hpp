@@ -26,7 +26,9 @@ public:
     std::size_t shard_of(const base::Ulid& id) const override;
     void attach(std::vector<spool::QueueOwner*> owners) override;
     void set_in_hand(std::size_t, std::optional<base::Ulid>) override {}
-    spool::QueueStats stats() const override { return {}; }
+    Walked walk(std::uint64_t from, std::size_t places) const override;
+    bool knows(const base::Ulid& id) const override;
+    spool::QueueStats stats() const override;
     base::Result<void> probe() override { return {}; }
     void stop() override;
 

@@ -45,6 +45,8 @@ public:
         co_return base::fail(base::ErrorKind::permanent, "nothing is kept");
     }
     std::size_t shard_of(const base::Ulid&) const override { return 0; }
+    Walked walk(std::uint64_t, std::size_t) const override { return {}; }
+    bool knows(const base::Ulid&) const override { return false; }
     void attach(std::vector<spool::QueueOwner*>) override {}
     void set_in_hand(std::size_t, std::optional<base::Ulid>) override {}
     spool::QueueStats stats() const override {

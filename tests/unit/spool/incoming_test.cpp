@@ -151,9 +151,11 @@ TEST_CASE("a drop whose file cannot be removed is delivered once, when the file 
     CHECK(h.queue().stats().accepted == 1);
     h.loops.run_until_idle();
     CHECK(h.told_in_all() == 0);
+    CHECK(walk_all(h.queue(), 1000).empty());  // delivery is not to miss it yet
     h.disk->fail_never();
     CHECK_FALSE(h.incoming->scan());
     REQUIRE(h.until([&] { return h.told_in_all() == 1; }));
+    CHECK(walk_all(h.queue(), 1000).size() == 1);
     CHECK(h.disk->list("/spool/incoming")->empty());
     CHECK_FALSE(h.incoming->scan());
     CHECK(h.queue().stats().accepted == 1);

@@ -321,6 +321,42 @@ inline void contract_attach_later(QueueHarness& h) {
     CHECK(h.told(id).size == 5);
 }
 
+// What the walk finds, some places at a time.
+inline std::vector<base::Ulid> walk_all(const Queue& queue, std::size_t places) {
+    std::vector<base::Ulid> found;
+    for (std::uint64_t from = 0; from != Queue::kWalked;) {
+        const auto walked = queue.walk(from, places);
+        CHECK(walked.ids.size() <= places);
+        found.insert(found.end(), walked.ids.begin(), walked.ids.end());
+        from = walked.next;
+    }
+    std::ranges::sort(found);
+    return found;
+}
+
+inline void contract_walk(QueueHarness& h) {
+    h.attach();
+    CHECK(walk_all(h.queue(), 10).empty());
+    std::vector<base::Ulid> here;
+    for (int i = 0; i < 300; ++i) {
+        here.push_back(h.new_id());
+        REQUIRE(h.commit(here.back(), "x").has_value());
+    }
+    const auto done = here.back();
+    here.pop_back();
+    auto change = attempt(done, 0, 1);
+    change.done = true;
+    REQUIRE(h.record(std::move(change)).has_value());
+    std::ranges::sort(here);
+    CHECK(walk_all(h.queue(), 7) == here);
+    CHECK(walk_all(h.queue(), 100'000) == here);
+    CHECK(h.queue().knows(here.front()));
+    CHECK_FALSE(h.queue().knows(done));
+    h.restart();
+    REQUIRE(h.until([&] { return h.told_in_all() == 299; }));
+    CHECK(walk_all(h.queue(), 7) == here);
+}
+
 inline void contract_stop(QueueHarness& h) {
     h.attach();
     REQUIRE(h.commit(h.new_id(), "before").has_value());

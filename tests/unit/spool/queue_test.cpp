@@ -129,6 +129,10 @@ TEST_CASE_TEMPLATE("queue: owners that come later are told of all, once", H, QUE
     H h;
     contract_attach_later(h);
 }
+TEST_CASE_TEMPLATE("queue: a walk finds what is not done", H, QUEUES) {
+    H h;
+    contract_walk(h);
+}
 TEST_CASE_TEMPLATE("queue: after stop nothing is taken", H, QUEUES) {
     H h;
     contract_stop(h);
