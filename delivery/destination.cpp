@@ -89,6 +89,7 @@ void Destination::stop() {
     while (wake_idle()) {
     }
     for (Worker* worker : workers_) {
+        worker->opening_ends->request();  // no message would go over it any more
         if (worker->held) worker->gate.interrupt();
         worker->event.notify_all();  // who waits for a token
     }

@@ -23,6 +23,7 @@
 #include "delivery/next_hops.hpp"
 #include "delivery/shared.hpp"
 #include "delivery/smtp_client.hpp"
+#include "net/cancel.hpp"
 #include "policy/rate.hpp"
 
 namespace posthorn::delivery {
@@ -69,8 +70,9 @@ private:
         std::unique_ptr<Connection> connection;
         std::uint64_t generation = 0;  // of the configuration the connection was opened under
         net::Event event;              // notified when `woken` was set, and at a stop
-        Gate gate;                     // shut until the outcome of its last message is durable
-        bool held = false;             // ... which takes too long
+        std::shared_ptr<net::Cancel> opening_ends = std::make_shared<net::Cancel>();  // at a stop
+        Gate gate;          // shut until the outcome of its last message is durable
+        bool held = false;  // ... which takes too long
         bool woken = false;
         bool opening = true;  // has no connection yet
     };

@@ -208,7 +208,8 @@ net::Task<> Destination::reach(Worker* worker, Attempt* a) {
         a->job->stage = Hold::connecting;
         const std::uint64_t generation = generation_;
         const auto began = context_.loop.now();
-        OpenResult open = co_await Connection::open(context_.loop, client_context(), client_target(target));
+        OpenResult open =
+            co_await Connection::open(context_.loop, client_context(), client_target(target), worker->opening_ends);
         a->connecting += open.elapsed;
         add_connection(a->trail, began, open, target);
         if (!open.dialogue.empty()) a->dialogue = std::move(open.dialogue);

@@ -8,6 +8,7 @@
 #include "delivery/message_source.hpp"
 #include "mail/address.hpp"
 #include "mail/dsn.hpp"
+#include "net/cancel.hpp"
 #include "proto/smtp/client_session.hpp"
 
 namespace posthorn::delivery {
@@ -44,16 +45,19 @@ Connection::~Connection() {
     if (stream_) stream_->close();
 }
 
-net::Task<OpenResult> Connection::open(net::Loop& loop, SmtpClientContext context, SmtpTarget target) {
+net::Task<OpenResult> Connection::open(net::Loop& loop, SmtpClientContext context, SmtpTarget target,
+                                       std::shared_ptr<net::Cancel> cancel) {
+    if (!cancel) cancel = std::make_shared<net::Cancel>();
     const auto started = loop.now();
     std::unique_ptr<Connection> connection(new Connection(loop, std::move(context), std::move(target)));
-    bool up = co_await connection->establish();
-    if (!up && connection->session_ && connection->session_->plaintext_may_do()) {
+    bool up = co_await connection->establish(cancel);
+    if (!up && !cancel->requested() && connection->session_ && connection->session_->plaintext_may_do()) {
         const auto why = connection->failure_.text;
         connection->warn("sending without TLS to " + connection->target_.host + ": " + why);
         connection->target_.tls = smtp::TlsPolicy::none;
-        up = co_await connection->establish();
+        up = co_await connection->establish(cancel);
     }
+    cancel->set(nullptr);
     OpenResult result;
     result.elapsed = loop.now() - started;
     result.connecting = connection->connected_.value_or(loop.now()) - started;
@@ -68,17 +72,18 @@ net::Task<OpenResult> Connection::open(net::Loop& loop, SmtpClientContext contex
     co_return result;
 }
 
-net::Task<bool> Connection::establish() {
+net::Task<bool> Connection::establish(std::shared_ptr<net::Cancel> cancel) {
     tls_.clear();
     session_.reset();
     const auto until = deadline(smtp::ClientTimeout::connect);
-    auto connected = co_await context_.connector->connect(loop_, target_.endpoint, until);
+    auto connected = co_await context_.connector->connect(loop_, target_.endpoint, until, cancel);
     if (!connected) {
         failure_ = local_failure("4.4.1", connected.error().log_text);
         co_return false;
     }
     stream_ = std::move(*connected);
     connected_ = loop_.now();
+    cancel->set([this] { stream_->close(); });  // open() takes it back
 
     smtp::ClientOptions options;
     options.hostname = context_.hostname;

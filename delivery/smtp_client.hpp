@@ -91,8 +91,10 @@ struct OpenResult {
 class Connection {
 public:
     // Connects, greets, starts TLS as the target's policy says, authenticates. Under `may` a handshake that fails is
-    // followed by one more connection without TLS (recorded as a security event).
-    static net::Task<OpenResult> open(net::Loop& loop, SmtpClientContext context, SmtpTarget target);
+    // followed by one more connection without TLS (recorded as a security event). `cancel` (null: nobody does) ends it
+    // at once, at whatever step.
+    static net::Task<OpenResult> open(net::Loop& loop, SmtpClientContext context, SmtpTarget target,
+                                      std::shared_ptr<net::Cancel> cancel = nullptr);
 
     ~Connection();  // closes at once, without QUIT
     Connection(const Connection&) = delete;
@@ -121,7 +123,7 @@ private:
     Connection(net::Loop& loop, SmtpClientContext context, SmtpTarget target);
 
     // Each returns whether the session is `ready`.
-    net::Task<bool> establish();
+    net::Task<bool> establish(std::shared_ptr<net::Cancel> cancel);
     net::Task<bool> run(MessageSource* source);  // drives the machine until it is ready or closes
 
     net::Task<> read(smtp::ClientTimeout timeout);

@@ -16,6 +16,7 @@
 
 namespace posthorn::net {
 
+class Cancel;  // net/cancel.hpp
 class Loop;
 class TlsServerContext;  // net/tls.hpp
 class TlsClientContext;
@@ -75,9 +76,13 @@ public:
 class Connector {
 public:
     virtual ~Connector() = default;
-    // On `loop`, own thread. Temporary error with errno text when it fails or the deadline passes.
-    virtual Task<base::Result<std::unique_ptr<Stream>>> connect(Loop& loop, Endpoint to,
-                                                                base::SteadyTime deadline) = 0;
+    // On `loop`, own thread. Temporary error with errno text when it fails or the deadline passes, and when `cancel`
+    // (null: nobody does) is requested before it stands.
+    virtual Task<base::Result<std::unique_ptr<Stream>>> connect(Loop& loop, Endpoint to, base::SteadyTime deadline,
+                                                                std::shared_ptr<Cancel> cancel) = 0;
+    Task<base::Result<std::unique_ptr<Stream>>> connect(Loop& loop, Endpoint to, base::SteadyTime deadline) {
+        return connect(loop, std::move(to), deadline, nullptr);
+    }
 };
 
 std::unique_ptr<Connector> make_connector();

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "net/cancel.hpp"
 #include "net/impl/sockaddr.hpp"
 #include "net/impl/socket.hpp"
 #include "net/stream.hpp"
@@ -22,13 +23,15 @@ base::Error failure(const Endpoint& to, int code, const std::string& why) {
 
 class SocketConnector final : public Connector {
 public:
-    Task<base::Result<std::unique_ptr<Stream>>> connect(Loop& loop, Endpoint to,
-                                                        base::SteadyTime deadline) override {
-        return open(loop, std::move(to), deadline);
+    Task<base::Result<std::unique_ptr<Stream>>> connect(Loop& loop, Endpoint to, base::SteadyTime deadline,
+                                                        std::shared_ptr<Cancel> cancel) override {
+        return open(loop, std::move(to), deadline, std::move(cancel));
     }
 
 private:
-    static Task<base::Result<std::unique_ptr<Stream>>> open(Loop& loop, Endpoint to, base::SteadyTime deadline) {
+    static Task<base::Result<std::unique_ptr<Stream>>> open(Loop& loop, Endpoint to, base::SteadyTime deadline,
+                                                            std::shared_ptr<Cancel> cancel) {
+        if (cancel && cancel->requested()) co_return std::unexpected(failure(to, ECANCELED, "cancelled"));
         const auto address = impl::to_sockaddr(to);
         base::Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
         if (!fd) co_return std::unexpected(failure(to, errno, impl::errno_text(errno)));
@@ -46,8 +49,14 @@ private:
         auto socket = std::make_shared<impl::Socket>(loop, impl::Load(loop), std::move(fd), Endpoint{}, to);
         if (!socket->open()) co_return std::unexpected(failure(to, ENOMEM, "no room to watch the socket"));
         if (error == EINPROGRESS) {
+            if (cancel)
+                cancel->set([weak = std::weak_ptr(socket)] {
+                    if (const auto live = weak.lock()) live->close();
+                });
             const auto status =
                 co_await impl::wait_ready(socket, impl::Side::writing, impl::Readiness::writable, deadline);
+            if (cancel) cancel->set(nullptr);
+            if (cancel && cancel->requested()) co_return std::unexpected(failure(to, ECANCELED, "cancelled"));
             if (status != IoStatus::ok) co_return std::unexpected(failure(to, ETIMEDOUT, "timed out"));
             int result = 0;
             socklen_t size = sizeof result;

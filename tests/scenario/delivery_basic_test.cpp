@@ -182,6 +182,29 @@ TEST_CASE("a stop lets what is in flight end, and starts nothing") {
     w.check_invariants(true);
 }
 
+TEST_CASE("a stop does not wait for a connection that is being opened") {
+    DeliveryWorld w;
+    // The first host takes MAIL and is gone; what is being opened then goes on for the same message.
+    auto peer = w.site("a.test", "192.0.2.1");
+    peer->on("MAIL", std::string(SmtpPeer::kDrop));
+    w.resolver.add_mx("a.test", 20, "second.a.test");
+    w.resolver.add_address("second.a.test", "192.0.2.2");
+    std::unique_ptr<SmtpPeer> second;
+    SUBCASE("which does not come") { w.connector.stall(endpoint("192.0.2.2")); }
+    SUBCASE("over which nothing is said") {
+        second = std::make_unique<SmtpPeer>(w.connector, endpoint("192.0.2.2"));
+        second->on("greeting", std::string(SmtpPeer::kStall));
+    }
+    w.start();
+    const auto id = w.send("", {"r@a.test"});
+    w.loops.run_for(1s);
+    REQUIRE(w.connector.attempts().size() == 2);
+    const auto before = w.loops.at(0).now();
+    w.stop(30s);
+    CHECK(w.loops.at(0).now() - before < 1s);  // of the virtual clock
+    CHECK(w.state(id).status == RecipientStatus::pending);
+}
+
 TEST_CASE("a stop without grace cuts what is in flight; it is tried again after the start") {
     DeliveryWorld w;
     auto peer = w.site("a.test", "192.0.2.1");

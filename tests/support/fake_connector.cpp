@@ -1,5 +1,7 @@
 #include "tests/support/fake_connector.hpp"
 
+#include "net/cancel.hpp"
+
 namespace posthorn::testing {
 
 void FakeConnector::listen(net::Endpoint at, OnAccept on_accept) {
@@ -11,13 +13,23 @@ void FakeConnector::refuse(net::Endpoint at, std::string text) { peers_[std::mov
 void FakeConnector::stall(net::Endpoint at) { peers_[std::move(at)] = {{}, {}, true}; }
 
 net::Task<base::Result<std::unique_ptr<net::Stream>>> FakeConnector::connect(net::Loop& loop, net::Endpoint to,
-                                                                             base::SteadyTime deadline) {
+                                                                             base::SteadyTime deadline,
+                                                                             std::shared_ptr<net::Cancel> cancel) {
     attempts_.push_back(to);
     const auto found = peers_.find(to);
     const Peer peer = found == peers_.end() ? Peer{{}, "Connection refused"} : found->second;
     const auto done = peer.stalls ? deadline : std::min(deadline, loop.now() + latency_);
-    co_await net::sleep_until(loop, done);
     const auto what = "connect to " + to.to_string() + ": ";
+    const auto ended = std::make_shared<net::Event>(loop);
+    if (cancel && !cancel->requested()) {
+        cancel->set([ended] { ended->notify_all(); });
+        co_await ended->wait(done);
+        cancel->set(nullptr);
+    } else if (!cancel) {
+        co_await net::sleep_until(loop, done);
+    }
+    if (cancel && cancel->requested())
+        co_return base::fail(base::ErrorKind::temporary, what + "cancelled", "4.4.1");
     if (peer.stalls) co_return base::fail(base::ErrorKind::temporary, what + "timed out", "4.4.1");
     if (!peer.on_accept) co_return base::fail(base::ErrorKind::temporary, what + peer.refusal, "4.4.1");
     net::Endpoint here;

@@ -23,8 +23,10 @@ public:
     void stall(net::Endpoint at);
     void set_latency(base::Duration latency) { latency_ = latency; }
 
+    using net::Connector::connect;
     net::Task<base::Result<std::unique_ptr<net::Stream>>> connect(net::Loop& loop, net::Endpoint to,
-                                                                  base::SteadyTime deadline) override;
+                                                                  base::SteadyTime deadline,
+                                                                  std::shared_ptr<net::Cancel> cancel) override;
 
     const std::vector<net::Endpoint>& attempts() const { return attempts_; }  // in the order made
 

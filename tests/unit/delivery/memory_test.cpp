@@ -49,7 +49,8 @@ struct NoEvents final : mail::EventSink {
 // Hosts that never answer: one attempt is under way for ever, all else waits in the line behind it.
 struct Silence final : net::Connector {
     net::Task<base::Result<std::unique_ptr<net::Stream>>> connect(net::Loop& loop, net::Endpoint,
-                                                                  base::SteadyTime deadline) override {
+                                                                  base::SteadyTime deadline,
+                                                                  std::shared_ptr<net::Cancel>) override {
         co_await net::sleep_until(loop, deadline);
         co_return base::fail(base::ErrorKind::temporary, "no answer");
     }

@@ -27,8 +27,9 @@ std::string domain(int n) { return "d" + std::to_string(n) + ".test"; }
 // The fakes live on one thread: each loop has its own.
 struct PerLoopConnector final : net::Connector {
     net::Task<base::Result<std::unique_ptr<net::Stream>>> connect(net::Loop& loop, net::Endpoint to,
-                                                                  base::SteadyTime deadline) override {
-        auto stream = co_await fakes[loop.index()].connect(loop, std::move(to), deadline);
+                                                                  base::SteadyTime deadline,
+                                                                  std::shared_ptr<net::Cancel> cancel) override {
+        auto stream = co_await fakes[loop.index()].connect(loop, std::move(to), deadline, std::move(cancel));
         co_return stream;
     }
     FakeConnector fakes[kLoops];

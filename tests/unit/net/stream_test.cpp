@@ -2,6 +2,8 @@
 #include "net/stream.hpp"
 
 #include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +12,8 @@
 #include <fstream>
 #include <thread>
 
+#include "base/fd.hpp"
+#include "net/cancel.hpp"
 #include "tests/unit/net/real_net.hpp"
 
 using namespace posthorn;
@@ -155,6 +159,40 @@ Task<> refused(RealNet* net, Endpoint to) {
     CHECK(result.error().log_text == "connect to " + to.to_string() + ": Connection refused");
 }
 
+// A socket that listens, and whose queue is full: who connects gets no answer.
+struct FullBacklog {
+    FullBacklog() : listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_in at{};
+        at.sin_family = AF_INET;
+        at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof at;
+        REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&at), size) == 0);
+        REQUIRE(::listen(listener.get(), 0) == 0);
+        REQUIRE(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&at), &size) == 0);
+        endpoint = {*IpAddress::parse("127.0.0.1"), ntohs(at.sin_port), {}};
+        for (int i = 0; i < 8; ++i) {
+            waiting.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+            (void)::connect(waiting.back().get(), reinterpret_cast<sockaddr*>(&at), size);
+        }
+    }
+    base::Fd listener;
+    std::vector<base::Fd> waiting;
+    Endpoint endpoint;
+};
+
+Task<> connect_cancelled(RealNet* net, Endpoint to) {
+    const auto cancel = std::make_shared<Cancel>();
+    const auto began = net->loop().now();
+    net->loop().call_after(50ms, [cancel] { cancel->request(); });
+    const auto result = co_await net->connector->connect(net->loop(), to, began + 1h, cancel);
+    REQUIRE_FALSE(result);
+    CHECK(result.error().kind == base::ErrorKind::temporary);
+    CHECK(result.error().log_text == "connect to " + to.to_string() + ": cancelled");
+    // What was cancelled before it began ends as soon, a host that answers or not.
+    const auto again = co_await net->connector->connect(net->loop(), net->listener->local(), began + 1h, cancel);
+    REQUIRE_FALSE(again);
+}
+
 Task<> talk_once(RealNet* net, std::size_t loop, int id) {
     auto stream =
         co_await net->connector->connect(net->loops->at(loop), net->listener->local(), soon(net->loops->at(loop)));
@@ -242,6 +280,12 @@ TEST_CASE("closing or destroying a stream ends what is under way") {
     net.serve(swallow_nothing);
     net.run(close_under_way(&net, false));
     net.run(close_under_way(&net, true));
+}
+
+TEST_CASE("a connection that is being opened ends at once when that is asked for") {
+    RealNet net;
+    const FullBacklog silent;
+    net.run(connect_cancelled(&net, silent.endpoint));
 }
 
 TEST_CASE("a refused connection is a temporary error that says why") {
