@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <set>
-
 #include "control/arguments.hpp"
 #include "control/message_text.hpp"
 #include "control/views.hpp"
@@ -12,27 +10,9 @@
 namespace posthorn::control {
 namespace {
 
-using delivery::Changed;
+using delivery::Order;
+using delivery::Ordered;
 using delivery::Selector;
-
-constexpr std::string_view kUnderWay = "in an attempt: deleted when that ends, unless it is delivered";
-
-// What became of each message; nothing done for a lone id is "not found".
-base::Result<Reply> changed_reply(const base::Result<Changed>& changed, std::string_view done) {
-    if (!changed) return std::unexpected(changed.error());
-    if (changed->ids.empty() && changed->unknown.size() == 1)
-        return base::fail(base::ErrorKind::permanent,
-                          fmt::format("not in the queue: {}", changed->unknown.front().to_string()));
-    Reply reply{.result = Value::list(), .info = Value::map()};
-    const auto say = [&](const base::Ulid& id, std::string_view what) {
-        reply.result.add(Value::map().set("id", id.to_string()).set("result", what));
-    };
-    const std::set<base::Ulid> going_on(changed->under_way.begin(), changed->under_way.end());
-    for (const auto& id : changed->ids) say(id, going_on.contains(id) ? kUnderWay : done);
-    for (const auto& id : changed->unknown) say(id, "not in the queue");
-    reply.info.set("changed", changed->ids.size()).set("unknown", changed->unknown.size());
-    return reply;
-}
 
 // A list page by page, as it is found.
 class Pages final : public Parts {
@@ -55,6 +35,42 @@ public:
 
 private:
     std::unique_ptr<delivery::Listing> listing_;
+};
+
+// An order as it is carried out: what became of each message.
+class Orders final : public Parts {
+public:
+    Orders(std::unique_ptr<delivery::Ordering> ordering, std::string_view done)
+        : ordering_(std::move(ordering)), done_(done) {}
+    net::Task<base::Result<std::optional<Value>>> next(net::Loop& loop) override {
+        auto part = co_await ordering_->next(loop);
+        if (!part) co_return std::unexpected(part.error());
+        if (!*part) co_return std::nullopt;
+        auto items = Value::list();
+        for (const auto& [id, how] : **part) {
+            items.add(Value::map().set("id", id.to_string()).set("result", text(how)));
+            ++(how == Ordered::How::unknown ? unknown_ : changed_);
+        }
+        co_return std::move(items);
+    }
+    Value info() const override { return Value::map().set("changed", changed_).set("unknown", unknown_); }
+    std::uint64_t changed() const { return changed_; }
+    std::uint64_t unknown() const { return unknown_; }
+
+private:
+    std::string_view text(Ordered::How how) const {
+        switch (how) {
+            case Ordered::How::done: return done_;
+            case Ordered::How::under_way: return "in an attempt: deleted when that ends, unless it is delivered";
+            case Ordered::How::unknown: return "not in the queue";
+        }
+        return {};
+    }
+
+    std::unique_ptr<delivery::Ordering> ordering_;
+    std::string_view done_;
+    std::uint64_t changed_ = 0;
+    std::uint64_t unknown_ = 0;
 };
 
 class QueueCommands {
@@ -100,29 +116,25 @@ public:
         auto which = target(args, clock_.wall());
         if (!which) co_return std::unexpected(which.error());
         if (flag_arg(args, "dry_run")) co_return co_await tell(loop, *std::move(which));
-        const auto changed = co_await delivery_.retry(loop, *std::move(which));
-        co_return changed_reply(changed, "is tried again");
+        co_return co_await carry_out(loop, Order::retry, *std::move(which), "is tried again");
     }
 
     net::Task<base::Result<Reply>> process_now(net::Loop& loop, Value) const {
-        const auto changed = co_await delivery_.retry(loop, Selector());
-        co_return changed_reply(changed, "is tried again");
+        co_return co_await carry_out(loop, Order::retry, Selector(), "is tried again");
     }
 
     net::Task<base::Result<Reply>> freeze(net::Loop& loop, Value args) const {
         auto which = target(args, clock_.wall());
         if (!which) co_return std::unexpected(which.error());
         if (flag_arg(args, "dry_run")) co_return co_await tell(loop, *std::move(which));
-        const auto changed = co_await delivery_.freeze(loop, *std::move(which));
-        co_return changed_reply(changed, "frozen");
+        co_return co_await carry_out(loop, Order::freeze, *std::move(which), "frozen");
     }
 
     net::Task<base::Result<Reply>> unfreeze(net::Loop& loop, Value args) const {
         auto which = target(args, clock_.wall());
         if (!which) co_return std::unexpected(which.error());
         if (flag_arg(args, "dry_run")) co_return co_await tell(loop, *std::move(which));
-        const auto changed = co_await delivery_.unfreeze(loop, *std::move(which));
-        co_return changed_reply(changed, "unfrozen");
+        co_return co_await carry_out(loop, Order::unfreeze, *std::move(which), "unfrozen");
     }
 
     net::Task<base::Result<Reply>> remove(net::Loop& loop, Value args) const {
@@ -134,11 +146,27 @@ public:
                 base::ErrorKind::protocol,
                 "what is deleted is gone: say yes to that, or dry_run to see how many it would be");
         const bool bounce = flag_arg(args, "bounce");
-        const auto changed = co_await delivery_.cancel(loop, *std::move(which), bounce);
-        co_return changed_reply(changed, bounce ? "given up, the sender is told" : "deleted");
+        co_return co_await carry_out(loop, bounce ? Order::bounce : Order::cancel, *std::move(which),
+                                     bounce ? "given up, the sender is told" : "deleted");
     }
 
 private:
+    // Nothing done for a lone id is "not found". `done` is a literal.
+    net::Task<base::Result<Reply>> carry_out(net::Loop& loop, Order order, Selector which,
+                                             std::string_view done) const {
+        std::optional<base::Ulid> lone;
+        if (which.ids.size() == 1) lone = which.ids.front();
+        const auto parts = std::make_shared<Orders>(delivery_.order(order, std::move(which)), done);
+        auto first = co_await parts->next(loop);
+        if (!first) co_return std::unexpected(first.error());
+        if (lone && parts->unknown() == 1)
+            co_return base::fail(base::ErrorKind::permanent,
+                                 fmt::format("not in the queue: {}", lone->to_string()));
+        Reply reply{.result = *first ? **std::move(first) : Value::list(), .info = {}};
+        reply.parts = parts;
+        co_return reply;
+    }
+
     // A dry run: how many it would be about.
     net::Task<base::Result<Reply>> tell(net::Loop& loop, Selector which) const {
         const auto selected = co_await delivery_.select(loop, std::move(which));

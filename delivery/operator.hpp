@@ -102,6 +102,19 @@ struct ListResult {
     bool truncated = false;
 };
 
+enum class Order : std::uint8_t { retry, freeze, unfreeze, cancel, bounce };
+
+// What an order came to for one message.
+struct Ordered {
+    enum class How : std::uint8_t {
+        done,
+        under_way,  // cancel, bounce: some of it is in an attempt that goes on, and is removed when that ends
+        unknown,    // asked for by id, not in the queue
+    };
+    base::Ulid id;
+    How how = How::done;
+};
+
 struct Changed {
     std::vector<base::Ulid> ids;        // done (freeze of a domain or of everything: those in the queue now)
     std::vector<base::Ulid> unknown;    // asked for, not in the queue

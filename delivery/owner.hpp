@@ -73,8 +73,7 @@ public:
     void retry(std::span<const base::Ulid> ids, std::string_view domain, std::vector<base::Ulid>& known);
     // The ticket is held until it is durable, or the message gone.
     bool freeze(const base::Ulid& id, bool frozen, Ticket ticket);
-    enum class Cancelled : std::uint8_t { unknown, done, under_way };
-    Cancelled cancel(const base::Ulid& id, bool bounce, std::string_view domain, Ticket ticket);
+    Ordered::How cancel(const base::Ulid& id, bool bounce, std::string_view domain, Ticket ticket);
     bool knows(const base::Ulid& id) const { return messages_.contains(id); }
     std::size_t size() const { return messages_.size(); }
 

@@ -219,16 +219,16 @@ bool Owner::freeze(const base::Ulid& id, bool frozen, Ticket ticket) {
     return true;
 }
 
-Owner::Cancelled Owner::cancel(const base::Ulid& id, bool bounce, std::string_view domain, Ticket ticket) {
+Ordered::How Owner::cancel(const base::Ulid& id, bool bounce, std::string_view domain, Ticket ticket) {
     Message* const m = messages_.find(id);
-    if (!m) return Cancelled::unknown;
+    if (!m) return Ordered::How::unknown;
     const Removal removal = bounce ? Removal::bounce : Removal::silent;
     for (Slot& slot : m->slots) {
         if (domain.empty() || mail::domain_matches(domain, slot.domain->name)) slot.removal = removal;
     }
     take_back(*m, [](const Slot& slot) { return slot.removal != Removal::none; });
     note_removals(*m);
-    const auto answer = removal_waits(*m) ? Cancelled::under_way : Cancelled::done;
+    const auto answer = removal_waits(*m) ? Ordered::How::under_way : Ordered::How::done;
     when_free(*m, [this, id, removal, ticket = std::move(ticket)](Message& free) mutable {
         auto revision = std::make_shared<Revision>(shared_);
         revision->change.id = id;

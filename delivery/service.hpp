@@ -44,6 +44,20 @@ public:
     // Messages still there, in order; it may be none. Nothing: that was all.
     virtual net::Task<base::Result<std::optional<std::vector<MessageView>>>> next(net::Loop& loop) = 0;
     virtual const ListSummary& summary() const = 0;  // after the last
+
+    // Instead of next(): ids alone, `most` at once or fewer. Nothing is read but for filters that need it.
+    virtual net::Task<base::Result<std::optional<std::vector<base::Ulid>>>> next_ids(net::Loop& loop,
+                                                                                     std::size_t most) = 0;
+    // Looks for what matches now, not with the first page.
+    virtual net::Task<> find(net::Loop& loop) = 0;
+};
+
+// An order, carried out as far as it is asked how it goes on. Lives no longer than the service.
+class Ordering {
+public:
+    virtual ~Ordering() = default;
+    // What came of the next messages; none is a sign of life, due within seconds. Nothing: that was all.
+    virtual net::Task<base::Result<std::optional<std::vector<Ordered>>>> next(net::Loop& loop) = 0;
 };
 
 class Service {
@@ -74,6 +88,8 @@ public:
     net::Task<base::Result<ListResult>> list(net::Loop& loop, ListQuery query);
     net::Task<base::Result<MessageView>> view(net::Loop& loop, base::Ulid id);  // permanent error: unknown
     net::Task<base::Result<Stats>> stats(net::Loop& loop);
+    // Part by part, for orders about many; the following are the same in one go.
+    std::unique_ptr<Ordering> order(Order order, Selector which);
     // Which an order would be about; nothing is done.
     net::Task<base::Result<Changed>> select(net::Loop& loop, Selector which);
     // Next tries become now, of recipients in the selector's domain alone if it names one; a destination that was
@@ -92,9 +108,6 @@ public:
     std::vector<std::string> explain_route(std::string_view domain) const;
 
 private:
-    net::Task<base::Result<Changed>> freeze_or_not(net::Loop& loop, Selector which, bool on);
-    net::Task<base::Result<Changed>> freeze_lastingly(net::Loop& loop, Selector which, bool on);
-
     struct Impl;
     std::shared_ptr<Impl> impl_;
 };

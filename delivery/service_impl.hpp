@@ -12,8 +12,11 @@
 #include "delivery/owner.hpp"
 #include "delivery/safety_scan.hpp"
 #include "delivery/service.hpp"
+#include "delivery/turns.hpp"
 
 namespace posthorn::delivery {
+
+inline constexpr std::size_t kNoLimit = std::size_t{1} << 40;  // of a list
 
 struct Service::Impl : std::enable_shared_from_this<Service::Impl> {
     Impl(Deps deps, Config config);
@@ -47,7 +50,7 @@ struct Service::Impl : std::enable_shared_from_this<Service::Impl> {
     std::shared_ptr<SafetyScan> scan;
     base::Guarded<SettingsPtr> current;
     base::Guarded<FrozenPtr> frozen;
-    std::atomic<bool> freezing{false};  // one change of `frozen` at a time
+    std::shared_ptr<Turns> freezing = std::make_shared<Turns>();  // one change of `frozen` at a time
     std::unique_ptr<base::Disk> disk;
     std::vector<std::uint64_t> seeds;
     std::atomic<bool> running{false};

@@ -142,8 +142,6 @@ net::Task<std::vector<MessageView>> read_page(net::Loop& loop, std::shared_ptr<I
     co_return out;
 }
 
-constexpr std::size_t kNoLimit = std::size_t{1} << 40;
-
 template <class Impl>
 class PagedListing final : public Listing {
 public:
@@ -153,8 +151,8 @@ public:
           filters_(query_.which.ids.empty() && query_.which.reads()) {}
 
     net::Task<base::Result<std::optional<std::vector<MessageView>>>> next(net::Loop& loop) override {
-        const bool first = !std::exchange(looked_, true);
-        if (first) found_ = co_await find_matches(loop, impl_, query_, filters_ ? kNoLimit : query_.limit);
+        const bool first = !looked_;
+        co_await find(loop);
         const std::size_t left = query_.limit - summary_.given;
         const std::size_t size =
             std::min({first ? kFirstPage : kPage, found_.ids.size() - at_, filters_ ? kPage : left});
@@ -173,6 +171,30 @@ public:
         co_return std::move(page);
     }
     const ListSummary& summary() const override { return summary_; }
+
+    net::Task<base::Result<std::optional<std::vector<base::Ulid>>>> next_ids(net::Loop& loop,
+                                                                             std::size_t most) override {
+        std::vector<base::Ulid> ids;
+        if (filters_) {
+            auto page = co_await next(loop);
+            if (!page) co_return std::unexpected(page.error());
+            if (!*page) co_return std::nullopt;
+            for (const MessageView& view : **page) ids.push_back(view.id);
+            co_return std::move(ids);
+        }
+        co_await find(loop);
+        if (at_ == found_.ids.size()) co_return std::nullopt;
+        const auto begin = found_.ids.begin() + static_cast<std::ptrdiff_t>(at_);
+        const std::size_t size = std::min(most, found_.ids.size() - at_);
+        at_ += size;
+        ids.assign(begin, begin + static_cast<std::ptrdiff_t>(size));
+        co_return std::move(ids);
+    }
+
+    net::Task<> find(net::Loop& loop) override {
+        if (std::exchange(looked_, true)) co_return;
+        found_ = co_await find_matches(loop, impl_, query_, filters_ ? kNoLimit : query_.limit);
+    }
 
 private:
     std::shared_ptr<Impl> impl_;
@@ -210,19 +232,14 @@ net::Task<base::Result<Changed>> Service::select(net::Loop& loop, Selector which
     ListQuery query;
     query.limit = kNoLimit;
     query.which = std::move(which);
-    if (query.which.ids.empty() && query.which.reads()) {
+    if (query.which.ids.empty()) {
         const std::unique_ptr<Listing> listing = list(std::move(query));
         for (;;) {
-            auto page = co_await listing->next(loop);
-            if (!page) co_return std::unexpected(page.error());
-            if (!*page) co_return out;
-            for (const MessageView& view : **page) out.ids.push_back(view.id);
+            auto ids = co_await listing->next_ids(loop, kPage);
+            if (!ids) co_return std::unexpected(ids.error());
+            if (!*ids) co_return out;
+            std::ranges::move(**ids, std::back_inserter(out.ids));
         }
-    }
-    if (query.which.ids.empty()) {
-        Matches found = co_await find_matches(loop, impl, std::move(query), kNoLimit);
-        out.ids = std::move(found.ids);
-        co_return out;
     }
     for (const base::Ulid& id : query.which.ids) {
         std::function<bool()> question = [impl, id] {

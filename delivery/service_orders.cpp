@@ -1,4 +1,4 @@
-// What operators order: resolved to ids first, then done on the messages' loops, some at a time.
+// What operators order: looked for and done some messages at a time, on the messages' loops.
 #include <algorithm>
 
 #include "delivery/ask.hpp"
@@ -13,8 +13,10 @@ namespace {
 constexpr std::size_t kAtOnce = 100;  // messages of one turn of a loop
 // Changes on their way to the disk: what comes next waits for these.
 constexpr std::size_t kUnwritten = 1000;
+// For changes that do not become durable: then who asked hears that it goes on.
+constexpr base::Duration kSignOfLife = std::chrono::seconds(5);
 
-// Resumes when all copies of its ticket are gone.
+// Until all copies of its ticket are gone.
 class Wait {
 public:
     explicit Wait(net::Loop& loop) : over_(std::make_shared<Over>(loop)) {
@@ -26,10 +28,15 @@ public:
         });
     }
     const Ticket& ticket() const { return ticket_; }
-    net::Task<> all_gone() {
+    // False: not yet.
+    net::Task<bool> all_gone(base::SteadyTime until) {
         const std::shared_ptr<Over> over = over_;
         ticket_.reset();
-        while (!over->flag) co_await over->event.wait();
+        while (!over->flag) {
+            const bool notified = co_await over->event.wait(until);
+            if (!notified) break;
+        }
+        co_return over->flag;
     }
 
 private:
@@ -42,74 +49,72 @@ private:
     Ticket ticket_;
 };
 
-// On one owner: done with these ids; the answer is those it knows.
-using Order = std::function<std::vector<base::Ulid>(Owner&, const std::vector<base::Ulid>&)>;
+// Done with these ids of one owner; what it came to, in their order. The ticket is kept until it is durable.
+using Ids = std::vector<base::Ulid>;
+using Results = std::vector<Ordered>;
+using Act = std::function<Results(Owner&, const Ids&, const Ticket&)>;
 
-template <class Impl>
-net::Task<std::vector<base::Ulid>> order_some(net::Loop& loop, std::shared_ptr<Impl> impl, std::size_t shard,
-                                              std::vector<base::Ulid> ids, Order order) {
-    std::function<std::vector<base::Ulid>()> question = [impl, shard, ids = std::move(ids), order] {
-        return order(*impl->parts[shard].owner, ids);
-    };
-    auto known = co_await ask<std::vector<base::Ulid>>(loop, impl->loops.at(shard), std::move(question));
-    co_return known;
+Results retry_some(Owner& owner, const Ids& ids, const std::string& domain) {
+    Ids known;
+    owner.retry(ids, domain, known);  // in the same order
+    Results results;
+    auto at = known.begin();
+    for (const base::Ulid& id : ids) {
+        const bool here = at != known.end() && *at == id;
+        if (here) ++at;
+        results.push_back({id, here ? Ordered::How::done : Ordered::How::unknown});
+    }
+    return results;
 }
 
-// `ids` are one owner's or many's; all those of one owner that stand together go in one turn.
+Results freeze_some(Owner& owner, const Ids& ids, bool on, const Ticket& ticket) {
+    Results results;
+    for (const base::Ulid& id : ids) {
+        const bool known = owner.freeze(id, on, ticket);
+        results.push_back({id, known ? Ordered::How::done : Ordered::How::unknown});
+    }
+    return results;
+}
+
+Results cancel_some(Owner& owner, const Ids& ids, bool bounce, const std::string& domain, const Ticket& ticket) {
+    Results results;
+    for (const base::Ulid& id : ids) results.push_back({id, owner.cancel(id, bounce, domain, ticket)});
+    return results;
+}
+
+// `domain`: recipients elsewhere are left alone; empty: all.
+Act act_of(Order order, std::string domain) {
+    return [order, domain = std::move(domain)](Owner& owner, const Ids& ids, const Ticket& ticket) {
+        switch (order) {
+            case Order::retry: return retry_some(owner, ids, domain);
+            case Order::freeze: return freeze_some(owner, ids, true, ticket);
+            case Order::unfreeze: return freeze_some(owner, ids, false, ticket);
+            case Order::cancel: return cancel_some(owner, ids, false, domain, ticket);
+            case Order::bounce: return cancel_some(owner, ids, true, domain, ticket);
+        }
+        return Results();
+    };
+}
+
+// (Impl is private to the service: these take it as it comes.)
 template <class Impl>
-net::Task<Changed> order_all(net::Loop& loop, std::shared_ptr<Impl> impl, std::vector<base::Ulid> ids,
-                             Order order) {
-    Changed changed;
-    for (std::size_t shard = 0; shard < impl->parts.size(); ++shard) {
-        std::vector<base::Ulid> mine;
-        std::ranges::copy_if(ids, std::back_inserter(mine),
-                             [&](const base::Ulid& id) { return impl->shared->deps.queue.shard_of(id) == shard; });
+net::Task<Results> order_all(net::Loop& loop, std::shared_ptr<Impl> impl, Ids ids, Act act, Ticket ticket) {
+    std::vector<Ids> by_shard(impl->parts.size());
+    for (const base::Ulid& id : ids) by_shard[impl->shared->deps.queue.shard_of(id)].push_back(id);
+    Results all;
+    for (std::size_t shard = 0; shard < by_shard.size(); ++shard) {
+        const Ids& mine = by_shard[shard];
         for (std::size_t at = 0; at < mine.size(); at += kAtOnce) {
             const auto begin = mine.begin() + static_cast<std::ptrdiff_t>(at);
-            std::vector<base::Ulid> some(begin,
-                                         begin + static_cast<std::ptrdiff_t>(std::min(kAtOnce, mine.size() - at)));
-            std::vector<base::Ulid> known = co_await order_some(loop, impl, shard, some, order);
-            for (const base::Ulid& id : some) {
-                if (std::ranges::find(known, id) == known.end()) changed.unknown.push_back(id);
-            }
-            std::ranges::move(known, std::back_inserter(changed.ids));
+            const auto size = static_cast<std::ptrdiff_t>(std::min(kAtOnce, mine.size() - at));
+            std::function<Results()> question = [impl, shard, some = Ids(begin, begin + size), act, ticket] {
+                return act(*impl->parts[shard].owner, some, ticket);
+            };
+            Results some = co_await ask<Results>(loop, impl->loops.at(shard), std::move(question));
+            std::ranges::move(some, std::back_inserter(all));
         }
     }
-    co_return changed;
-}
-
-// An order about each that is durable when this resumes.
-using Recorded = std::function<bool(Owner&, const base::Ulid&, Ticket)>;
-
-template <class Impl>
-net::Task<Changed> order_durably(net::Loop& loop, std::shared_ptr<Impl> impl, std::vector<base::Ulid> ids,
-                                 Recorded act) {
-    Changed changed;
-    for (std::size_t at = 0; at < ids.size(); at += kUnwritten) {
-        const auto begin = ids.begin() + static_cast<std::ptrdiff_t>(at);
-        std::vector<base::Ulid> some(begin,
-                                     begin + static_cast<std::ptrdiff_t>(std::min(kUnwritten, ids.size() - at)));
-        Wait wait(loop);
-        Order order = [act, ticket = wait.ticket()](Owner& owner, const std::vector<base::Ulid>& mine) {
-            std::vector<base::Ulid> known;
-            std::ranges::copy_if(mine, std::back_inserter(known),
-                                 [&](const base::Ulid& id) { return act(owner, id, ticket); });
-            return known;
-        };
-        Changed part = co_await order_all(loop, impl, std::move(some), std::move(order));
-        order = nullptr;
-        co_await wait.all_gone();
-        std::ranges::move(part.ids, std::back_inserter(changed.ids));
-        std::ranges::move(part.unknown, std::back_inserter(changed.unknown));
-    }
-    co_return changed;
-}
-
-// Only ids that were named can be missing: what a filter found may have left the queue since.
-Changed with_unknown(Changed changed, bool named, std::vector<base::Ulid> unknown) {
-    if (!named) changed.unknown.clear();
-    std::ranges::move(unknown, std::back_inserter(changed.unknown));
-    return changed;
+    co_return all;
 }
 
 // Each owner hears of it at once, and then goes through what waits.
@@ -132,7 +137,7 @@ net::Task<> tell_frozen(net::Loop& loop, std::shared_ptr<Impl> impl, FrozenPtr b
     }
 }
 
-// Domains or everything: the file first, then the owners. The caller holds `freezing`.
+// Domains or everything: the file first, then the owners. The caller holds the turn of `freezing`.
 template <class Impl>
 net::Task<base::Result<void>> change_frozen(net::Loop& loop, std::shared_ptr<Impl> impl, std::string domain,
                                             bool on) {
@@ -160,87 +165,143 @@ net::Task<base::Result<void>> change_frozen(net::Loop& loop, std::shared_ptr<Imp
     co_return written;
 }
 
+using Part = base::Result<std::optional<Results>>;
+
+// Of messages: named, or found by a filter page by page.
+template <class Impl>
+class OrderOfMessages final : public Ordering {
+public:
+    OrderOfMessages(std::shared_ptr<Impl> impl, std::unique_ptr<Listing> found, Order order, Selector which)
+        : impl_(std::move(impl)),
+          found_(std::move(found)),
+          named_(std::move(which.ids)),
+          durable_(order != Order::retry),
+          act_(act_of(order, found_ ? which.domain : std::string())) {}
+
+    net::Task<Part> next(net::Loop& loop) override {
+        if (!wait_) {
+            auto ids = co_await some_ids(loop);
+            if (!ids) co_return std::unexpected(ids.error());
+            if (!*ids) co_return std::nullopt;
+            wait_.emplace(loop);
+            done_ = co_await order_all(loop, impl_, **std::move(ids), act_, wait_->ticket());
+            // What a filter found may have left the queue since.
+            if (found_) std::erase_if(done_, [](const Ordered& one) { return one.how == Ordered::How::unknown; });
+        }
+        const bool over = !durable_ || co_await wait_->all_gone(loop.now() + kSignOfLife);
+        if (!over) co_return Results();
+        wait_.reset();
+        co_return std::exchange(done_, {});
+    }
+
+private:
+    net::Task<base::Result<std::optional<Ids>>> some_ids(net::Loop& loop) {
+        if (found_) {
+            auto page = co_await found_->next_ids(loop, kUnwritten);
+            co_return page;
+        }
+        if (at_ == named_.size()) co_return std::nullopt;
+        const auto begin = named_.begin() + static_cast<std::ptrdiff_t>(at_);
+        const auto size = std::min(kUnwritten, named_.size() - at_);
+        at_ += size;
+        co_return Ids(begin, begin + static_cast<std::ptrdiff_t>(size));
+    }
+
+    std::shared_ptr<Impl> impl_;
+    std::unique_ptr<Listing> found_;  // null: they were named
+    const Ids named_;
+    std::size_t at_ = 0;
+    const bool durable_;
+    const Act act_;
+    std::optional<Wait> wait_;  // for what is in `done_`
+    Results done_;
+};
+
+// Of a domain or of everything. Who is told of it is found while it is frozen: before a thaw, which may end the message
+// at once, and after a freeze, which must not be overtaken by a later order however long the queue is.
+template <class Impl>
+class LastingFreeze final : public Ordering {
+public:
+    LastingFreeze(std::shared_ptr<Impl> impl, std::unique_ptr<Listing> found, std::string domain, bool on)
+        : impl_(std::move(impl)), found_(std::move(found)), domain_(std::move(domain)), on_(on) {}
+
+    net::Task<Part> next(net::Loop& loop) override {
+        if (!std::exchange(done_, true)) {
+            const Ticket turn = co_await Turns::take(impl_->freezing, loop);
+            if (!on_) co_await found_->find(loop);
+            auto written = co_await change_frozen(loop, impl_, domain_, on_);
+            if (!written) co_return std::unexpected(written.error());
+        }
+        auto ids = co_await found_->next_ids(loop, kUnwritten);
+        if (!ids) co_return std::unexpected(ids.error());
+        if (!*ids) co_return std::nullopt;
+        Results results;
+        for (const base::Ulid& id : **ids) results.push_back({id, Ordered::How::done});
+        co_return std::move(results);
+    }
+
+private:
+    std::shared_ptr<Impl> impl_;
+    std::unique_ptr<Listing> found_;
+    const std::string domain_;
+    const bool on_;
+    bool done_ = false;
+};
+
+class Refused final : public Ordering {
+public:
+    explicit Refused(base::Error why) : why_(std::move(why)) {}
+    net::Task<Part> next(net::Loop&) override { co_return std::unexpected(why_); }
+
+private:
+    base::Error why_;
+};
+
+net::Task<base::Result<Changed>> collect(net::Loop& loop, std::unique_ptr<Ordering> ordering) {
+    Changed changed;
+    for (;;) {
+        auto part = co_await ordering->next(loop);
+        if (!part) co_return std::unexpected(part.error());
+        if (!*part) co_return changed;
+        for (const auto& [id, how] : **part) {
+            (how == Ordered::How::unknown ? changed.unknown : changed.ids).push_back(id);
+            if (how == Ordered::How::under_way) changed.under_way.push_back(id);
+        }
+    }
+}
+
 }  // namespace
 
+std::unique_ptr<Ordering> Service::order(Order order, Selector which) {
+    ListQuery query;
+    query.limit = kNoLimit;
+    query.which = which;
+    auto found = which.ids.empty() ? list(std::move(query)) : nullptr;
+    const bool freezes = order == Order::freeze || order == Order::unfreeze;
+    if (!freezes || !which.domain_at_most())
+        return std::make_unique<OrderOfMessages<Impl>>(impl_, std::move(found), order, std::move(which));
+    const std::string domain = mail::domain_key(which.domain);
+    if (domain.empty() && !which.domain.empty()) {
+        auto why = base::fail(base::ErrorKind::protocol, "a domain is frozen by its whole name: " + which.domain);
+        return std::make_unique<Refused>(std::move(why.error()));
+    }
+    return std::make_unique<LastingFreeze<Impl>>(impl_, std::move(found), domain, order == Order::freeze);
+}
+
 net::Task<base::Result<Changed>> Service::retry(net::Loop& loop, Selector which) {
-    const auto impl = impl_;
-    std::string domain = which.ids.empty() ? which.domain : std::string();
-    const bool named = !which.ids.empty();
-    auto selected = co_await select(loop, std::move(which));
-    if (!selected) co_return selected;
-    Order order = [domain](Owner& owner, const std::vector<base::Ulid>& ids) {
-        std::vector<base::Ulid> known;
-        owner.retry(ids, domain, known);
-        return known;
-    };
-    Changed changed = co_await order_all(loop, impl, std::move(selected->ids), std::move(order));
-    co_return with_unknown(std::move(changed), named, std::move(selected->unknown));
-}
-
-// A domain or everything. Who is told of it is found while it is frozen: before a thaw, which may end the message
-// at once, and after a freeze, which must not be overtaken by a later order however long the queue is.
-net::Task<base::Result<Changed>> Service::freeze_lastingly(net::Loop& loop, Selector which, bool on) {
-    const auto impl = impl_;
-    while (impl->freezing.exchange(true)) {
-        co_await net::sleep_until(loop, loop.now() + std::chrono::milliseconds(10));
-    }
-    base::Result<Changed> selected;
-    if (!on) selected = co_await select(loop, which);
-    base::Result<void> written;
-    if (selected) written = co_await change_frozen(loop, impl, which.domain, on);
-    impl->freezing = false;
-    if (!written) co_return std::unexpected(written.error());
-    if (on) selected = co_await select(loop, std::move(which));
-    co_return selected;
-}
-
-net::Task<base::Result<Changed>> Service::freeze_or_not(net::Loop& loop, Selector which, bool on) {
-    const auto impl = impl_;
-    if (which.domain_at_most()) {
-        const std::string domain = mail::domain_key(which.domain);
-        if (domain.empty() && !which.domain.empty())
-            co_return base::fail(base::ErrorKind::protocol,
-                                 "a domain is frozen by its whole name: " + which.domain);
-        which.domain = domain;
-        auto changed = co_await freeze_lastingly(loop, std::move(which), on);
-        co_return changed;
-    }
-    const bool named = !which.ids.empty();
-    auto selected = co_await select(loop, std::move(which));
-    if (!selected) co_return selected;
-    Recorded act = [on](Owner& owner, const base::Ulid& id, Ticket ticket) {
-        return owner.freeze(id, on, std::move(ticket));
-    };
-    Changed changed = co_await order_durably(loop, impl, std::move(selected->ids), std::move(act));
-    co_return with_unknown(std::move(changed), named, std::move(selected->unknown));
+    return collect(loop, order(Order::retry, std::move(which)));
 }
 
 net::Task<base::Result<Changed>> Service::freeze(net::Loop& loop, Selector which) {
-    auto changed = co_await freeze_or_not(loop, std::move(which), true);
-    co_return changed;
+    return collect(loop, order(Order::freeze, std::move(which)));
 }
 
 net::Task<base::Result<Changed>> Service::unfreeze(net::Loop& loop, Selector which) {
-    auto changed = co_await freeze_or_not(loop, std::move(which), false);
-    co_return changed;
+    return collect(loop, order(Order::unfreeze, std::move(which)));
 }
 
 net::Task<base::Result<Changed>> Service::cancel(net::Loop& loop, Selector which, bool bounce) {
-    const auto impl = impl_;
-    const bool named = !which.ids.empty();
-    std::string domain = named ? std::string() : which.domain;
-    auto selected = co_await select(loop, std::move(which));
-    if (!selected) co_return selected;
-    // One owner is asked at a time.
-    auto under_way = std::make_shared<std::vector<base::Ulid>>();
-    Recorded act = [bounce, domain, under_way](Owner& owner, const base::Ulid& id, Ticket ticket) {
-        const auto how = owner.cancel(id, bounce, domain, std::move(ticket));
-        if (how == Owner::Cancelled::under_way) under_way->push_back(id);
-        return how != Owner::Cancelled::unknown;
-    };
-    Changed changed = co_await order_durably(loop, impl, std::move(selected->ids), std::move(act));
-    changed.under_way = std::move(*under_way);
-    co_return with_unknown(std::move(changed), named, std::move(selected->unknown));
+    return collect(loop, order(bounce ? Order::bounce : Order::cancel, std::move(which)));
 }
 
 }  // namespace posthorn::delivery
