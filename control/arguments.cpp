@@ -48,6 +48,11 @@ bool flag_arg(const Value& args, std::string_view name) {
     return value != nullptr && value->truth();
 }
 
+std::size_t limit_arg(const Value& args, std::size_t otherwise) {
+    const auto* value = args.find("limit");
+    return value != nullptr ? static_cast<std::size_t>(*value->integer()) : otherwise;
+}
+
 base::Result<Selector> selector(const Value& args, base::WallTime now) {
     Selector which;
     which.status = status_arg(args);

@@ -12,6 +12,8 @@
 namespace posthorn::control {
 
 std::string_view text_arg(const Value& args, std::string_view name);
+// In these limits by the table.
+std::size_t limit_arg(const Value& args, std::size_t otherwise);
 bool flag_arg(const Value& args, std::string_view name);
 
 // What to look at: without ids and filters, all.

@@ -122,6 +122,12 @@ private:
             if (bad != std::errc{} || end != word.data() + word.size())
                 error_ = fmt::format("--{} wants an integer, not {}", dashed(arg.name), word);
             set(arg, Value(n));
+        } else if (arg.type == ArgType::number) {
+            double n = 0;
+            const auto [end, bad] = std::from_chars(word.data(), word.data() + word.size(), n);
+            if (bad != std::errc{} || end != word.data() + word.size())
+                error_ = fmt::format("--{} wants a number, not {}", dashed(arg.name), word);
+            set(arg, Value(n));
         } else {
             set(arg, Value(word));
         }

@@ -118,6 +118,13 @@ DestinationStats Destination::stats() const {
     s.why = board_->why;
     if (const auto until = board_->until_ms.load(); until != 0) s.until = base::from_ms(until);
     s.last_error = last_error_;
+    const base::SteadyTime now = context_.loop.now();
+    s.rate = route_->rate;
+    s.tokens = bucket_.tokens(now);
+    if (const auto next = bucket_.next(); bucket_.limited() && next > now) s.next_token = wall(next);
+    s.max_connections = route_->max_connections;
+    s.tls = last_tls_;
+    s.reached = reached_;
     return s;
 }
 

@@ -140,6 +140,8 @@ private:
     base::SteadyTime timer_at_{};
     base::Counter* limited_counter_ = nullptr;
     std::string last_error_;
+    std::string last_tls_;  // of the last connection
+    bool reached_ = false;
     bool stopped_ = false;
 };
 

@@ -224,6 +224,8 @@ net::Task<> Destination::reach(Worker* worker, Attempt* a) {
         worker->connection = std::move(open.connection);
         worker->generation = generation;
         opened(*worker);
+        last_tls_ = worker->connection->tls();
+        reached_ = true;
         ++connected_;
         context_.shared->metrics.connections.add(1);
         const Sent sent = co_await transact(worker, a);

@@ -40,6 +40,12 @@ void DestinationTable::collect(std::vector<DestinationStats>& into) const {
     }
 }
 
+void DestinationTable::collect_all(std::vector<DestinationStats>& into, const std::string& key) const {
+    for (const auto& [name, destination] : destinations_) {
+        if (key.empty() || key == name) into.push_back(destination->stats());
+    }
+}
+
 void DestinationTable::sweep_later() {
     if (sweeper_ != 0 || stopped_) return;
     sweeper_ = context_->loop.call_after(kSweep, [this] {

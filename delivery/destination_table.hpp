@@ -23,6 +23,7 @@ public:
     void stop();
     void abort();
     void collect(std::vector<DestinationStats>& into) const;  // those with anything to do
+    void collect_all(std::vector<DestinationStats>& into, const std::string& key) const;  // empty: every one
     std::size_t size() const { return destinations_.size(); }
 
 private:

@@ -10,6 +10,7 @@
 #include "base/clock.hpp"
 #include "base/ulid.hpp"
 #include "mail/outcome.hpp"
+#include "policy/rate.hpp"
 
 namespace posthorn::delivery {
 
@@ -131,6 +132,12 @@ struct DestinationStats {
     Hold why = Hold::none;  // why the first of `waiting` does not start
     std::optional<base::WallTime> until;
     std::string last_error;  // of a connection
+    policy::Rate rate;
+    std::uint64_t tokens = 0;                  // in the bucket; meaningless without a limit
+    std::optional<base::WallTime> next_token;  // when there is one again; nothing: now
+    std::uint32_t max_connections = 0;
+    std::string tls;       // of the last connection; empty: plaintext, or none yet
+    bool reached = false;  // there was one
 };
 
 struct Stats {

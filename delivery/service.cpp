@@ -32,6 +32,7 @@ void warn_of_invalid_certificates(const Config& config) {
 Service::Impl::Impl(Deps deps, Config config)
     : shared(std::make_shared<Shared>(deps)),
       loops(deps.loops),
+      laid(Laid{config, {}}),
       current(std::make_shared<const Settings>(std::move(config), 1)),
       disk(base::posix_disk()) {
     for (std::size_t i = 0; i < loops.size(); ++i) seeds.push_back(deps.random.next());
@@ -43,6 +44,9 @@ base::Result<void> Service::Impl::start() {
         auto read = read_frozen(*disk, directory);
         if (!read) return std::unexpected(read.error());
         now_frozen = *std::move(read);
+        auto overrides = read_overrides(*disk, directory);
+        if (!overrides) return std::unexpected(overrides.error());
+        if (!overrides->empty()) lay(*std::move(overrides));
     }
     const auto snapshot = std::make_shared<const Frozen>(std::move(now_frozen));
     frozen.with([&](FrozenPtr& f) { f = snapshot; });
@@ -64,6 +68,17 @@ void Service::Impl::start_scan() {
     scan =
         std::make_shared<SafetyScan>(shared, std::move(owners), [weak = weak_from_this()] { return weak.lock(); });
     loops.at(0).post([self = shared_from_this()] { self->scan->change(self->settings()->config.scan_interval); });
+}
+
+// Before anything runs.
+void Service::Impl::lay(Overrides overrides) {
+    laid.with([&](Laid& both) {
+        both.overrides = std::move(overrides);
+        Config merged = both.config;
+        merged.routing = laid_over(std::move(merged.routing), both.overrides);
+        current.with(
+            [&](SettingsPtr& s) { s = std::make_shared<const Settings>(std::move(merged), s->generation); });
+    });
 }
 
 void Service::Impl::build(const FrozenPtr& now_frozen) {
@@ -132,6 +147,15 @@ void Service::Impl::on_all(std::function<void(Part&)> fn, net::Callback then) {
 // First everyone learns of it, then what waits is routed anew: nobody routes by the old table any more.
 void Service::Impl::reload(Config config) {
     warn_of_invalid_certificates(config);
+    laid.with([&](Laid& both) {
+        both.config = std::move(config);
+        Config merged = both.config;
+        merged.routing = laid_over(std::move(merged.routing), both.overrides);
+        renew(std::move(merged));
+    });
+}
+
+void Service::Impl::renew(Config config) {
     SettingsPtr next;
     current.with([&](SettingsPtr& s) {
         next = std::make_shared<const Settings>(std::move(config), s->generation + 1);

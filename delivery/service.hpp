@@ -3,6 +3,7 @@
 // bucket, the connections and the queue. See docs/delivery.md.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "base/result.hpp"
 #include "delivery/config.hpp"
 #include "delivery/operator.hpp"
+#include "delivery/overrides.hpp"
 #include "mail/event.hpp"
 #include "net/dns.hpp"
 #include "net/loop.hpp"
@@ -103,6 +105,18 @@ public:
     // the sender is told: durable when it returns. Recipients in an attempt end it first, and are recorded then, at a
     // stop too; Changed::under_way names their messages.
     net::Task<base::Result<Changed>> cancel(net::Loop& loop, Selector which, bool bounce);
+
+    // What is set at run time lies over the configuration, and over every later one, until it is taken away: a pattern's
+    // override is changed by `change`, and gone when that leaves it empty. Durable when it returns; then queued mail is
+    // routed anew. A protocol error: that is no pattern.
+    using Change = std::function<void(Override&)>;
+    net::Task<base::Result<void>> change_override(net::Loop& loop, std::string pattern, Change change);
+    Overrides overrides() const;               // any thread
+    policy::RoutingConfig configured() const;  // without them; any thread
+
+    // All destinations that are in memory, busiest first; with `domain` those of its mail alone. At most `limit`.
+    net::Task<base::Result<std::vector<DestinationStats>>> destinations(net::Loop& loop, std::string domain,
+                                                                        std::size_t limit);
 
     // How mail for a domain goes now and why, one reason a line. Any thread.
     std::vector<std::string> explain_route(std::string_view domain) const;

@@ -9,6 +9,7 @@
 #include "base/guarded.hpp"
 #include "delivery/destination_table.hpp"
 #include "delivery/frozen.hpp"
+#include "delivery/overrides.hpp"
 #include "delivery/owner.hpp"
 #include "delivery/safety_scan.hpp"
 #include "delivery/service.hpp"
@@ -28,11 +29,13 @@ struct Service::Impl : std::enable_shared_from_this<Service::Impl> {
         std::shared_ptr<LoopContext> context;
     };
 
+    void lay(Overrides overrides);
     void build(const FrozenPtr& now_frozen);
     base::Result<void> start();
     void start_scan();
     void stop(base::Duration grace, net::Callback done);
     void reload(Config config);
+    void renew(Config config);  // to all loops; `laid` is locked
     // Runs `fn` for each part on its loop, then `then` on the loop that was last.
     void on_all(std::function<void(Part&)> fn, net::Callback then);
     void watch_stop();
@@ -48,9 +51,16 @@ struct Service::Impl : std::enable_shared_from_this<Service::Impl> {
     net::LoopGroup& loops;
     std::vector<Part> parts;  // by loop
     std::shared_ptr<SafetyScan> scan;
+    // What the configuration says, and what lies over it; locked while `current` is made of them.
+    struct Laid {
+        Config config;
+        Overrides overrides;
+    };
+    base::Guarded<Laid> laid;
     base::Guarded<SettingsPtr> current;
     base::Guarded<FrozenPtr> frozen;
-    std::shared_ptr<Turns> freezing = std::make_shared<Turns>();  // one change of `frozen` at a time
+    std::shared_ptr<Turns> freezing = std::make_shared<Turns>();    // one change of `frozen` at a time
+    std::shared_ptr<Turns> overriding = std::make_shared<Turns>();  // and of the overrides
     std::unique_ptr<base::Disk> disk;
     std::vector<std::uint64_t> seeds;
     std::atomic<bool> running{false};

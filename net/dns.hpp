@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -60,6 +61,17 @@ struct DnsHealth {
     std::uint64_t cache_entries = 0;
 };
 
+// One answer that is kept.
+struct DnsCached {
+    std::string name;
+    std::string type;  // "MX", "A", "AAAA", "TXT"
+    DnsStatus status = DnsStatus::ok;
+    std::vector<std::string> records;
+    base::Duration left{};  // how long it is kept yet
+};
+
+std::string_view name(DnsStatus status);
+
 // Names are domain_key()-like: lower case ASCII. CNAMEs are followed by the resolver, chains bounded.
 // Called on `loop`'s thread; resumes there. Equal questions under way are asked once.
 class Resolver {
@@ -70,6 +82,9 @@ public:
     virtual Task<TxtAnswer> txt(Loop& loop, std::string name) = 0;
     virtual DnsHealth health() const = 0;                 // any thread
     virtual void clear_cache(std::string name = {}) = 0;  // empty: all; any thread
+    // What is kept of a name, or (empty) the `limit` answers used last. Any thread.
+    virtual std::vector<DnsCached> cached(const std::string& name, std::size_t limit,
+                                          base::SteadyTime now) const = 0;
 };
 
 struct DnsConfig {

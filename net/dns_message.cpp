@@ -278,6 +278,19 @@ DnsAnswer parse_dns_answer(std::span<const std::uint8_t> message, std::string_vi
     return Parser(message, name, type).parse();
 }
 
+std::string_view name(DnsStatus status) {
+    switch (status) {
+        case DnsStatus::ok: return "ok";
+        case DnsStatus::no_data: return "no such record";
+        case DnsStatus::nxdomain: return "no such name";
+        case DnsStatus::servfail: return "server failed";
+        case DnsStatus::timed_out: return "timed out";
+        case DnsStatus::bad_name: return "bad name";
+        case DnsStatus::local: return "local failure";
+    }
+    return "";
+}
+
 std::optional<std::string> dns_name(std::string_view text) {
     if (text.ends_with('.')) text.remove_suffix(1);
     if (text.empty() || text.size() > kMaxName || IpAddress::parse(text)) return std::nullopt;

@@ -43,6 +43,14 @@ base::SteadyTime TokenBucket::next(std::uint64_t ahead) const {
     return spent_until_ - slack_ + base::Duration{static_cast<std::int64_t>(std::min(wait, kMaxInterval))};
 }
 
+std::uint64_t TokenBucket::tokens(base::SteadyTime now) const {
+    if (!limited()) return 0;
+    const std::uint64_t burst = std::max(rate_.burst, 1U);
+    if (full(now)) return burst;
+    if (!ready(now)) return 0;
+    return std::min(burst, static_cast<std::uint64_t>((now - next()) / interval_) + 1);
+}
+
 void TokenBucket::change(Rate rate, base::SteadyTime now) {
     TokenBucket fresh(rate);
     if (limited() && fresh.limited() && spent_until_ > now) {

@@ -30,6 +30,8 @@ public:
     base::SteadyTime next(std::uint64_t ahead = 0) const;
     bool ready(base::SteadyTime now) const { return next() <= now; }
     bool full(base::SteadyTime now) const { return spent_until_ <= now; }
+    // How many could be taken at once now; of an unlimited bucket 0.
+    std::uint64_t tokens(base::SteadyTime now) const;
     // New limits; what was used up stays used up, in tokens.
     void change(Rate rate, base::SteadyTime now);
 

@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "control/commands.hpp"
+#include "control/domain_commands.hpp"
 #include "control/log_level.hpp"
 #include "control/trace.hpp"
 #include "policy/submission.hpp"
@@ -228,6 +229,8 @@ base::Result<void> Daemon::serve() {
                                         config_.server.hostname, bound);
     auto handlers = control::make_handlers(*p.status, {*p.delivery, *p.queue, *p.disk, p.clock});
     handlers.merge(control::make_log_handlers());
+    handlers.merge(control::make_domain_handlers(*p.delivery));
+    handlers.merge(control::make_dns_handlers(*p.resolver, *p.loops));
     p.steering = std::make_unique<Steering>(config_);
     handlers.merge(control::make_steering_handlers(*p.steering));
     handlers.merge(control::make_trace_handlers(*p.history, *p.history_disk, *p.readers, p.clock));

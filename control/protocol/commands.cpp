@@ -115,6 +115,41 @@ constexpr std::array kLogLevel = {
              .choices = kLevels},
 };
 
+constexpr Argument kPattern = {.name = "domain",
+                               .type = ArgType::text,
+                               .required = true,
+                               .plain = true,
+                               .help = "A domain; \"*.example.com\": names below it; \"*\": all."};
+constexpr std::array kRateSet = {
+    kPattern,
+    Argument{.name = "per_second",
+             .type = ArgType::number,
+             .required = true,
+             .help = "Tokens a second; fractions count; 0: no limit.",
+             .max = 1'000'000},
+    Argument{.name = "burst",
+             .type = ArgType::integer,
+             .required = true,
+             .help = "Tokens a full bucket holds.",
+             .min = 1,
+             .max = 1'000'000},
+};
+constexpr std::array kPatternOnly = {kPattern};
+constexpr std::array kOverride = {
+    kPattern,
+    Argument{.name = "to", .type = ArgType::text, .required = true, .plain = true, .help = "HOST or HOST:PORT."},
+};
+constexpr Argument kAnyDomain = {
+    .name = "domain", .type = ArgType::text, .plain = true, .help = "Of this domain alone."};
+constexpr Argument kLimit = {.name = "limit",
+                             .type = ArgType::integer,
+                             .help = "At most so many; 1000 if not given.",
+                             .min = 1,
+                             .max = 100'000};
+constexpr std::array kDestinations = {kAnyDomain, kLimit};
+constexpr std::array kCached = {kAnyDomain, kLimit};
+constexpr std::array kClear = {kAnyDomain};
+
 constexpr std::array kShutdown = {
     Argument{.name = "now",
              .type = ArgType::flag,
@@ -145,6 +180,26 @@ constexpr std::array kCommands = {
             "Hold back until unfrozen; of a domain alone or of all also what comes later.", kWhich},
     Command{"queue.unfreeze", Role::write, Shape::table, "Let go on.", kWhich},
     Command{"queue.delete", Role::write, Shape::table, "Give up pending recipients.", kDelete},
+    Command{"destinations", Role::read, Shape::table,
+            "Where mail goes to now: connections, bucket, backlog, last error, TLS.", kDestinations},
+    Command{
+        "rate.list", Role::read, Shape::table, "Rate limits: those of the configuration and those set here.", {}},
+    Command{"rate.set", Role::write, Shape::fields, "Sets a domain's rate limit, until it is reset.", kRateSet},
+    Command{"rate.reset", Role::write, Shape::fields, "The configuration's rate limit holds again.", kPatternOnly},
+    Command{"dns.list-cache", Role::read, Shape::table, "DNS answers that are kept, the last used first.", kCached},
+    Command{"dns.clear-cache", Role::write, Shape::fields, "Forgets what DNS said of a name, or everything.",
+            kClear},
+    Command{"dns.lookup", Role::read, Shape::table,
+            "A domain's mail hosts and their addresses, as mail would find them.", kRoute},
+    Command{"dns.refresh", Role::write, Shape::table, "The same, asked anew.", kRoute},
+    Command{"dns.list-overrides",
+            Role::read,
+            Shape::table,
+            "Domains whose mail does not go by MX: those of the configuration and those set here.",
+            {}},
+    Command{"dns.set-override", Role::write, Shape::fields,
+            "Sends a domain's mail to a host, until that is removed.", kOverride},
+    Command{"dns.remove-override", Role::write, Shape::fields, "Takes such an override away.", kPatternOnly},
     Command{
         "token.new", Role::read, Shape::fields, "A new token for [control.auth], and its SHA-256 sum.", {}, true},
     Command{"trace", Role::read, Shape::timeline, "What happened to a message, an address or a client.", kTrace},
@@ -181,6 +236,12 @@ std::optional<std::string> check_arg(const Argument& arg, const Value& value) {
             const auto n = value.integer();
             if (!n || *n < arg.min || *n > arg.max)
                 return fmt::format("argument {} wants an integer from {} to {}", arg.name, arg.min, arg.max);
+            return std::nullopt;
+        }
+        case ArgType::number: {
+            const auto n = value.number();
+            if (!n || !(*n >= static_cast<double>(arg.min) && *n <= static_cast<double>(arg.max)))
+                return fmt::format("argument {} wants a number from {} to {}", arg.name, arg.min, arg.max);
             return std::nullopt;
         }
         case ArgType::ids: return check_ids(arg, value);

@@ -19,6 +19,7 @@ std::string_view name(Role role);
 enum class ArgType : std::uint8_t {
     text,
     integer,
+    number,  // may have a fraction
     flag,
     duration,  // "1h30m"
     choice,
@@ -32,7 +33,7 @@ struct Argument {
     bool plain = false;  // on a command line without --name
     std::string_view help;
     std::span<const std::string_view> choices{};  // of ArgType::choice
-    std::int64_t min = 0;                         // of ArgType::integer
+    std::int64_t min = 0;                         // of ArgType::integer and number
     std::int64_t max = 0;
     bool local = false;  // mailctl's own, never sent
 };

@@ -191,6 +191,12 @@ std::optional<std::int64_t> Value::integer() const {
     return i != nullptr ? std::optional(*i) : std::nullopt;
 }
 
+std::optional<double> Value::number() const {
+    if (const auto* d = as<double>()) return *d;
+    const auto* i = as<std::int64_t>();
+    return i != nullptr ? std::optional(static_cast<double>(*i)) : std::nullopt;
+}
+
 std::string encode(const Value& value) {
     base::MsgpackWriter out;
     write(value, out);

@@ -58,6 +58,7 @@ public:
 
     std::string_view text() const { return as<std::string>() != nullptr ? *as<std::string>() : std::string_view{}; }
     std::optional<std::int64_t> integer() const;
+    std::optional<double> number() const;  // an integer, too
     bool truth() const { return as<bool>() != nullptr && *as<bool>(); }
 
     bool operator==(const Value&) const = default;

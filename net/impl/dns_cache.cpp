@@ -1,8 +1,12 @@
 #include "net/impl/dns_cache.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace posthorn::net::impl {
+namespace {
+constexpr std::array kTypes = {DnsType::a, DnsType::aaaa, DnsType::mx, DnsType::txt};
+}
 
 void DnsCache::Entries::erase(Order::iterator at) {
     index.erase(at->first);
@@ -48,11 +52,27 @@ void DnsCache::clear(const std::string& name) {
             entries = {};
             return;
         }
-        for (const auto type : {DnsType::a, DnsType::aaaa, DnsType::mx, DnsType::txt}) {
+        for (const auto type : kTypes) {
             const auto found = entries.index.find({name, type});
             if (found != entries.index.end()) entries.erase(found->second);
         }
     });
+}
+
+std::vector<std::pair<DnsQuestion, AnswerPtr>> DnsCache::list(const std::string& name, std::size_t limit) const {
+    std::vector<std::pair<DnsQuestion, AnswerPtr>> out;
+    entries_.with([&](const Entries& entries) {
+        if (name.empty()) {
+            const auto count = std::min(limit, entries.order.size());
+            out.assign(entries.order.begin(), std::next(entries.order.begin(), static_cast<std::ptrdiff_t>(count)));
+            return;
+        }
+        for (const auto type : kTypes) {
+            const auto found = entries.index.find({name, type});
+            if (found != entries.index.end()) out.push_back(*found->second);
+        }
+    });
+    return out;
 }
 
 std::size_t DnsCache::size() const {

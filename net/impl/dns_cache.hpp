@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/guarded.hpp"
@@ -41,6 +43,8 @@ public:
     AnswerPtr keep(const DnsQuestion& question, DnsAnswer answer, base::SteadyTime now);
     void clear(const std::string& name);  // "" clears all
     std::size_t size() const;
+    // Those of a name, or the `limit` used last.
+    std::vector<std::pair<DnsQuestion, AnswerPtr>> list(const std::string& name, std::size_t limit) const;
 
 private:
     using Order = std::list<std::pair<DnsQuestion, AnswerPtr>>;  // the latest used first

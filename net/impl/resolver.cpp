@@ -60,6 +60,27 @@ DnsAnswer without_message(int status, const std::string& name) {
     }
 }
 
+std::string_view type_name(DnsType type) {
+    switch (type) {
+        case DnsType::a: return "A";
+        case DnsType::aaaa: return "AAAA";
+        case DnsType::mx: return "MX";
+        case DnsType::txt: return "TXT";
+        case DnsType::cname: return "CNAME";
+        case DnsType::soa: return "SOA";
+    }
+    return "";
+}
+
+std::vector<std::string> shown(const DnsAnswer& answer) {
+    std::vector<std::string> out;
+    for (const auto& mx : answer.mx)
+        out.push_back(std::to_string(mx.preference) + " " + (mx.host.empty() ? "." : mx.host));
+    for (const auto& address : answer.addresses) out.push_back(address.to_string());
+    out.insert(out.end(), answer.texts.begin(), answer.texts.end());
+    return out;
+}
+
 bool is_localhost(const std::string& name) { return name == "localhost" || name.ends_with(".localhost"); }
 
 // RFC 6761 §6.3: never asked of a server.
@@ -99,6 +120,7 @@ public:
     Task<TxtAnswer> txt(Loop& loop, std::string name) override;
     DnsHealth health() const override;
     void clear_cache(std::string name) override;
+    std::vector<DnsCached> cached(const std::string& name, std::size_t limit, base::SteadyTime now) const override;
 
 private:
     FlightPtr start(Loop& loop, const std::string& name, DnsType type);
@@ -240,6 +262,26 @@ void AresResolver::clear_cache(std::string name) {
     } else if (const auto known = dns_name(name)) {
         cache_.clear(*known);
     }
+}
+
+std::vector<DnsCached> AresResolver::cached(const std::string& name, std::size_t limit,
+                                            base::SteadyTime now) const {
+    std::string wanted;
+    if (!name.empty()) {
+        const auto known = dns_name(name);
+        if (!known) return {};
+        wanted = *known;
+    }
+    std::vector<DnsCached> out;
+    for (const auto& [question, kept] : cache_.list(wanted, limit)) {
+        if (kept->until <= now) continue;
+        out.push_back({.name = question.name,
+                       .type = std::string(type_name(question.type)),
+                       .status = kept->answer.status,
+                       .records = shown(kept->answer),
+                       .left = kept->until - now});
+    }
+    return out;
 }
 
 // c-ares wants to be set up once, before any thread uses it.

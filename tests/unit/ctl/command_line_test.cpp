@@ -41,6 +41,15 @@ TEST_CASE("plain words are ids or the one thing a command is about") {
           Value::map().set("component", "smtp").set("level", "debug"));
     CHECK(parse({"system", "log-level"})->args == Value::map());
     CHECK(parse({"system", "log-level", "a", "debug", "c"}).error() == "system log-level takes no \"c\"");
+    CHECK(parse({"destinations"})->args == Value::map());
+    CHECK(parse({"rate", "set", "a.b", "--per-second", "0.5", "--burst", "3"})->args ==
+          Value::map().set("per_second", 0.5).set("burst", 3).set("domain", "a.b"));
+    CHECK(parse({"rate", "set", "a.b", "--per-second", "fast", "--burst", "3"}).error() ==
+          "--per-second wants a number, not fast");
+    CHECK(parse({"rate", "set", "a.b", "--per-second", "-1", "--burst", "3"}).error() ==
+          "argument per_second wants a number from 0 to 1000000");
+    CHECK(parse({"rate", "set", "a.b", "--per-second", "nan", "--burst", "3"}).error() ==
+          "argument per_second wants a number from 0 to 1000000");
     CHECK(parse({"trace"}).error() == "trace needs the argument what");
 }
 

@@ -50,6 +50,9 @@ struct PerLoopResolver final : net::Resolver {
     }
     net::DnsHealth health() const override { return {}; }
     void clear_cache(std::string) override {}
+    std::vector<net::DnsCached> cached(const std::string&, std::size_t, base::SteadyTime) const override {
+        return {};
+    }
     FakeResolver fakes[kLoops];
 };
 

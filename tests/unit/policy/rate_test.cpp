@@ -24,6 +24,20 @@ TEST_CASE("a full bucket gives its burst at once and then one token an interval"
     CHECK(bucket.take(t0 + 1s));
 }
 
+TEST_CASE("a bucket tells how many tokens it holds") {
+    TokenBucket bucket(Rate{2.0, 3});
+    for (std::uint64_t left = 3; left > 0; --left) {
+        CHECK(bucket.tokens(t0) == left);
+        CHECK(bucket.take(t0));
+    }
+    CHECK(bucket.tokens(t0) == 0);
+    CHECK(bucket.tokens(t0 + 499ms) == 0);
+    CHECK(bucket.tokens(t0 + 500ms) == 1);
+    CHECK(bucket.tokens(t0 + 1s) == 2);
+    CHECK(bucket.tokens(t0 + 1h) == 3);
+    CHECK(TokenBucket(Rate{0, 5}).tokens(t0) == 0);
+}
+
 TEST_CASE("fractions: one token in 100 s") {
     TokenBucket bucket(Rate{0.01, 1});
     CHECK(bucket.take(t0));

@@ -1,0 +1,44 @@
+#include "delivery/state_file.hpp"
+
+#include <cerrno>
+
+namespace posthorn::delivery {
+namespace {
+
+base::Result<void> write_file(base::Disk& disk, const std::string& path, std::string_view text) {
+    if (const auto gone = disk.unlink(path); !gone && gone.error().code != ENOENT) {
+        return std::unexpected(gone.error());
+    }
+    auto file = disk.open(path, base::OpenMode::create);
+    if (!file) return std::unexpected(file.error());
+    if (auto done = (*file)->write(0, text); !done) return done;
+    return (*file)->sync();
+}
+
+}  // namespace
+
+base::Result<std::optional<std::string>> read_state_file(base::Disk& disk, const std::string& path) {
+    auto file = disk.open(path, base::OpenMode::read);
+    if (!file) {
+        if (file.error().code == ENOENT) return std::nullopt;
+        return std::unexpected(file.error());
+    }
+    const auto size = (*file)->size();
+    if (!size) return std::unexpected(size.error());
+    if (*size > kMaxStateFile) return base::fail(base::ErrorKind::permanent, path + " is too large to be ours");
+    std::string text(*size, '\0');
+    const auto got = (*file)->read(0, text);
+    if (!got) return std::unexpected(got.error());
+    text.resize(*got);
+    return text;
+}
+
+base::Result<void> write_state_file(base::Disk& disk, const std::string& directory, const std::string& name,
+                                    std::string_view text) {
+    const std::string path = directory + "/" + name;
+    if (auto done = write_file(disk, path + ".new", text); !done) return done;
+    if (auto done = disk.rename(path + ".new", path); !done) return done;
+    return disk.sync_directory(directory);
+}
+
+}  // namespace posthorn::delivery
