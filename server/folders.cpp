@@ -93,7 +93,11 @@ base::Result<void> make_folders(const ServerSection& server, const std::optional
     for (const auto& [path, mode] : folders) {
         const auto made = make_folder(path, mode);
         if (!made) return std::unexpected(made.error());
-        if (owner && ::chown(path.c_str(), owner->uid, owner->gid) != 0)
+        if (!owner) continue;
+        struct stat info{};
+        if (::stat(path.c_str(), &info) != 0) return base::fail_errno(path, errno);
+        // What is the owner's already keeps its group, too: the spool may be posthorn-sendmail's to pass through.
+        if ((*made || info.st_uid != owner->uid) && ::chown(path.c_str(), owner->uid, owner->gid) != 0)
             return base::fail_errno("chown " + path, errno);
     }
     return {};

@@ -28,7 +28,7 @@ base::Result<std::optional<Identity>> wanted_identity(const ServerSection& serve
 base::Result<void> become(const Identity& identity);
 
 // Makes data_dir, spool_dir and runtime_dir where they are missing, with their parents, and gives them to
-// `owner`. What is there already keeps its mode.
+// `owner`. What is there already keeps its mode, and what is the owner's already its group.
 base::Result<void> make_folders(const ServerSection& server, const std::optional<Identity>& owner);
 
 // listeners.json: where we really listen, for whoever asked for port 0.

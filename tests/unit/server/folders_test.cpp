@@ -82,6 +82,27 @@ TEST_CASE("folders are made with their parents and explicit modes, whatever the 
     CHECK_FALSE(make_folders(server, std::nullopt));
 }
 
+TEST_CASE("the owner's own folders keep their group, others are given to the owner") {
+    if (::geteuid() != 0) return;  // only root gives folders away
+    const Folder folder;
+    ServerSection server;
+    server.data_dir = folder.path + "/data";
+    server.spool_dir = folder.path + "/spool";
+    server.runtime_dir = folder.path + "/run";
+    std::filesystem::create_directory(server.spool_dir);
+    std::filesystem::create_directory(server.data_dir);
+    REQUIRE(::chown(server.spool_dir.c_str(), 12345, 54321) == 0);
+    CHECK(make_folders(server, Identity{.uid = 12345, .gid = 12345, .user = "x"}));
+    const auto owner = [](const std::string& path) {
+        struct stat info{};
+        REQUIRE(::stat(path.c_str(), &info) == 0);
+        return std::pair(info.st_uid, info.st_gid);
+    };
+    CHECK(owner(server.spool_dir) == std::pair(uid_t{12345}, gid_t{54321}));
+    CHECK(owner(server.data_dir) == std::pair(uid_t{12345}, gid_t{12345}));
+    CHECK(owner(server.runtime_dir) == std::pair(uid_t{12345}, gid_t{12345}));
+}
+
 TEST_CASE("listeners.json tells where we really listen") {
     const Folder folder;
     const auto path = folder.path + "/listeners.json";
