@@ -1,5 +1,6 @@
 // posthorn-sendmail: what cron, scripts and mail programs call `sendmail`. Works with the server up or down: a message
 // goes into the drop folder, durable before we say so; -bs needs the server. Exit status as in <sysexits.h>.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netdb.h>
 #include <pwd.h>
@@ -170,7 +171,8 @@ void drop_somewhere(const SendmailOptions& options, const mail::Envelope& envelo
     std::string tried;
     for (const auto& places : places_of(options)) {
         const auto folder = places.spool_dir + "/incoming";
-        if (places.spool_dir.empty() || ::access(folder.c_str(), X_OK) != 0) {
+        // With the rights we run with: installed setgid, the group's (access() asks for the caller's own).
+        if (places.spool_dir.empty() || ::faccessat(AT_FDCWD, folder.c_str(), X_OK, AT_EACCESS) != 0) {
             tried += (tried.empty() ? "" : ", ") + folder;
             continue;
         }
