@@ -70,6 +70,9 @@ def proofs(options):
         Proof("tsan", "no data race that ThreadSanitizer sees", [[ROOT / "dev", "test", "tsan"]]),
         Proof("fuzz", f"each fuzz target for {options.fuzz} s", [[ROOT / "dev", "fuzz", options.fuzz]]),
     ]
+    every.append(Proof("deb", "the .deb in a bare Debian: installed, upgraded with mail in the queue, removed, purged",
+                       [[python, HERE / "deb", "--build", _released(build), "--work", build / "proof/deb"]],
+                       needs_root=True))
     if (ROOT / "bench/latency").exists():
         every.append(Proof("latency", "from the final dot to the 250, beside Postfix",
                            [[ROOT / "dev", "bench", "latency", "--json", build / "proof/latency.json"]],

@@ -5,6 +5,7 @@ build_packages=(g++ meson ninja-build pkg-config python3 libssl-dev libc-ares-de
 bench_packages=(liburing-dev valgrind xfsprogs)
 test_packages=(openssl swaks libnet-ssleay-perl python3 groff-base zsh fish)
 fmt_packages=(git clang-format-19)
+deb_packages=(dpkg-dev debootstrap)
 lint_packages=(git clang-tidy-19)
 clang_packages=(clang-19)
 fuzz_packages=(clang-19 libclang-rt-19-dev llvm-19)
