@@ -3,7 +3,7 @@
 build_packages=(g++ meson ninja-build pkg-config python3 libssl-dev libc-ares-dev libfmt-dev libtomlplusplus-dev
     rapidjson-dev libidn2-dev doctest-dev)
 bench_packages=(liburing-dev valgrind xfsprogs)
-test_packages=(openssl swaks libnet-ssleay-perl python3 groff-base zsh fish)
+test_packages=(openssl swaks libnet-ssleay-perl python3 python3-yaml groff-base zsh fish)
 fmt_packages=(git clang-format-19)
 deb_packages=(dpkg-dev debootstrap)
 lint_packages=(git clang-tidy-19)

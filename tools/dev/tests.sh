@@ -68,6 +68,12 @@ test_floors() {
     suite floors 60 python3 tools/check_floors
 }
 
+test_deploy() {
+    local python=python3
+    python3 -c 'import yaml' 2>/dev/null || python=/usr/bin/python3 # Debian's has python3-yaml; another may stand before it
+    suite deploy 120 "$python" tools/check_deploy --build "$build"
+}
+
 # test_units BUILD PREFIX
 test_units() {
     local exe
@@ -142,8 +148,8 @@ verb_test() {
     local what=${1:-all}
     shift || true
     case $what in
-    all | floors | unit | unit-* | scenario | simulation | replay | e2e | asan | tsan | clang) ;;
-    *) die "test what? all floors unit unit-<folder> scenario simulation replay e2e [NAME] asan tsan clang" ;;
+    all | floors | deploy | unit | unit-* | scenario | simulation | replay | e2e | asan | tsan | clang) ;;
+    *) die "test what? all floors deploy unit unit-<folder> scenario simulation replay e2e [NAME] asan tsan clang" ;;
     esac
     mkdir -p "$logs"
     trap finish_tests EXIT
@@ -162,11 +168,13 @@ verb_test() {
     unit-*) targets=("tests/unit/$what") ;;
     scenario) targets=(tests/scenario/scenario) ;;
     simulation) targets=(tests/simulation/simulation) ;;
+    deploy) targets=(server/posthornd) ;;
     esac
     need "build" locked prepare main "${targets[@]}" || return 1
     case $what in
     all)
         test_floors
+        test_deploy
         test_units "$build" ''
         test_scenarios "$build" ''
         test_simulation "$build" ''
@@ -180,6 +188,7 @@ verb_test() {
     scenario) suite scenario 300 "$build/tests/scenario/scenario" "$@" ;;
     simulation) suite simulation 3600 "$build/tests/simulation/simulation" "$@" ;;
     replay) test_replays "$build" '' ;;
+    deploy) test_deploy ;;
     e2e) test_e2e "$build" '' 900 "$@" ;;
     esac
 }
