@@ -131,8 +131,9 @@ Task<Outcome> read_request(SharedPtr shared, Stream& stream, Parser& parser, Inp
     while (true) {
         if (const auto error = feed(parser, input)) co_return Outcome{Got::refused, status_of(error)};
         if (parser.is_done()) co_return Outcome{Got::request};
-        // The parser counts a head only when it is whole.
-        if (!parser.is_header_done() && input.pending.size() > limits.head) co_return Outcome{Got::refused, 431};
+        // The parser counts a head only when it is whole, and what stands around chunks (extensions, trailers) never.
+        if (input.pending.size() > limits.head)
+            co_return Outcome{Got::refused, parser.is_header_done() ? 400 : 431};
         if (!continued && wants_continue(parser)) {
             continued = true;
             const auto put = co_await stream.write("HTTP/1.1 100 Continue\r\n\r\n", deadline);

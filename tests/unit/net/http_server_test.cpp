@@ -103,6 +103,15 @@ TEST_CASE("what is too large or malformed is refused with its status") {
               .starts_with("HTTP/1.1 400"));
 }
 
+TEST_CASE("what a client writes beside its chunks is bounded too") {
+    HttpLimits limits;
+    limits.head = 1000;
+    Serving s(limits);
+    const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    CHECK(s.talk(head + "1;" + std::string(5000, 'x')).starts_with("HTTP/1.1 400"));
+    CHECK(s.talk(head + "0\r\nX: " + std::string(5000, 'x')).starts_with("HTTP/1.1 400"));
+}
+
 TEST_CASE("a handler that throws is a 500, and the next request is served") {
     Serving s;
     const base::log::Capture capture;
