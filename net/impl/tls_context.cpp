@@ -33,6 +33,26 @@ bool set_up(SSL_CTX* context) {
            SSL_CTX_set_cipher_list(context, kCiphers) == 1;
 }
 
+// Nobody is there to be asked: by itself OpenSSL asks at the terminal, and the server stands still until it is answered.
+int no_pass_phrase(char*, int, int, void* asked) {
+    *static_cast<bool*>(asked) = true;
+    return -1;
+}
+
+base::Result<void> use_key(SSL_CTX* context, const std::string& path) {
+    bool encrypted = false;
+    SSL_CTX_set_default_passwd_cb(context, no_pass_phrase);
+    SSL_CTX_set_default_passwd_cb_userdata(context, &encrypted);
+    const bool done = SSL_CTX_use_PrivateKey_file(context, path.c_str(), SSL_FILETYPE_PEM) == 1;
+    SSL_CTX_set_default_passwd_cb(context, nullptr);
+    SSL_CTX_set_default_passwd_cb_userdata(context, nullptr);
+    if (done) return {};
+    if (!encrypted) return broken(path);
+    ERR_clear_error();
+    return base::fail(base::ErrorKind::permanent,
+                      path + ": the key is encrypted: one without a pass phrase is wanted");
+}
+
 // OpenSSL's own text for a file it cannot open says neither which nor why.
 std::optional<base::Error> unreadable(const std::string& path) {
     if (::access(path.c_str(), R_OK) == 0) return std::nullopt;
@@ -58,9 +78,7 @@ base::Result<std::shared_ptr<const TlsServerContext>> make_tls_server(TlsServerC
     if (SSL_CTX_use_certificate_chain_file(context.get(), config.certificate.c_str()) != 1) {
         return broken(config.certificate);
     }
-    if (SSL_CTX_use_PrivateKey_file(context.get(), config.key.c_str(), SSL_FILETYPE_PEM) != 1) {
-        return broken(config.key);
-    }
+    if (auto used = use_key(context.get(), config.key); !used) return std::unexpected(std::move(used.error()));
     if (SSL_CTX_check_private_key(context.get()) != 1) {
         return broken(config.key + " is not the key of " + config.certificate);
     }

@@ -16,6 +16,16 @@ using namespace posthorn::net::testing;
 
 namespace {
 
+// Its pass phrase is "secret".
+constexpr auto kLockedKey = R"(-----BEGIN ENCRYPTED PRIVATE KEY-----
+MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAjIP+UZyzt5xwICCAAw
+DAYIKoZIhvcNAgkFADAdBglghkgBZQMEAQIEEFi/uJ+RyXSyNllTwT8V7vQEgZDE
+Hm01MclaWmQ3MRGg41GWaCqBTjDJPnlTMsIn0kCaQ6tbvT0j2zAS6lbNyx/BOKzL
+5aN4GQkfBfYGx/n+y3RVdLJYtWhkZhwkd9wIKKSdQtYoTNP/yU2YOTgGTd3045eG
+53ZgVL00rAKNJkXlYqLHrQrojCYWa+zZEFZnhrHVjzIabio6J0w0xwBxTy+SnXM=
+-----END ENCRYPTED PRIVATE KEY-----
+)";
+
 // A certificate for "mx.example" and the contexts that go with it.
 struct Certificates {
     Certificates() {
@@ -228,6 +238,11 @@ TEST_CASE("a context that cannot be made names the file and the reason") {
     const auto mismatch = make_tls_server({files.certificate, others.key});
     REQUIRE_FALSE(mismatch);
     CHECK(mismatch.error().log_text.find("mismatch") != std::string::npos);
+    std::ofstream(files.dir + "/locked.pem") << kLockedKey;
+    const auto locked = make_tls_server({files.certificate, files.dir + "/locked.pem"});
+    REQUIRE_FALSE(locked);
+    CHECK(locked.error().log_text ==
+          files.dir + "/locked.pem: the key is encrypted: one without a pass phrase is wanted");
     std::ofstream(files.dir + "/bad.pem") << "no certificate";
     CHECK_FALSE(make_tls_server({files.dir + "/bad.pem", files.key}));
     CHECK_FALSE(make_tls_client(TlsVerify::chain_and_name, files.dir + "/bad.pem"));
