@@ -141,7 +141,7 @@ base::Result<void> Daemon::bind() {
     if (p.identity) {
         // Ours to connect to and to remove, whoever we are then; a configured group was set at the binding.
         const gid_t group = config_.control.group.empty() ? p.identity->gid : static_cast<gid_t>(-1);
-        if (::chown(config_.control.socket.c_str(), p.identity->uid, group) != 0)
+        if (::lchown(config_.control.socket.c_str(), p.identity->uid, group) != 0)
             return base::fail_errno(config_.control.socket, errno);
     }
     if (config_.health.enabled) {

@@ -21,6 +21,10 @@ base::Result<net::TlsServerConfig> certificate(const Config& config, const std::
     } else if (errno != EEXIST) {
         return base::fail_errno(folder, errno);
     }
+    // Root follows no link here: data_dir belongs to the user we become, who may have put it there.
+    struct stat info{};
+    if (owner && (::lstat(folder.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)))
+        return base::fail(base::ErrorKind::permanent, folder + ": is not a folder, or is a link to one");
     const auto made = net::ensure_self_signed(config.server.hostname, files.certificate, files.key);
     if (!made) return std::unexpected(made.error());
     if (*made) {
@@ -30,7 +34,7 @@ base::Result<net::TlsServerConfig> certificate(const Config& config, const std::
     }
     for (const auto& path : {folder, files.certificate, files.key}) {
         // Read again at reload, then without privileges.
-        if (owner && ::chown(path.c_str(), owner->uid, owner->gid) != 0) return base::fail_errno(path, errno);
+        if (owner && ::lchown(path.c_str(), owner->uid, owner->gid) != 0) return base::fail_errno(path, errno);
     }
     return files;
 }
