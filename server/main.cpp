@@ -48,6 +48,7 @@ int act(Options options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    server::open_standard_streams();
     auto options = server::parse_options(argc, argv);
     if (!options) {
         std::fprintf(stderr, "posthornd: %s; see --help\n", options.error().c_str());

@@ -1,5 +1,6 @@
 #include "server/signals.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
@@ -9,6 +10,7 @@
 #include <cstring>
 #include <ctime>
 #include <exception>
+#include <initializer_list>
 #include <string_view>
 
 #include "spool/crash_note.hpp"
@@ -16,12 +18,14 @@
 namespace posthorn::server {
 namespace {
 
-sigset_t waited_signals() {
+sigset_t set_of(std::initializer_list<int> signals) {
     sigset_t set;
     ::sigemptyset(&set);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set, signal);
+    for (const int signal : signals) ::sigaddset(&set, signal);
     return set;
 }
+
+sigset_t waited_signals() { return set_of({SIGTERM, SIGINT, SIGHUP}); }
 
 // Async-signal-safe.
 void say(std::string_view text) {
@@ -73,6 +77,14 @@ alignas(16) std::array<char, std::size_t{64} << 10U> crash_stack;
 
 }  // namespace
 
+void open_standard_streams() {
+    int fd = 0;
+    do {
+        fd = ::open("/dev/null", O_RDWR);  // the lowest one that is free
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) ::close(fd);
+}
+
 void block_signals() {
     const sigset_t set = waited_signals();
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
@@ -82,6 +94,10 @@ void block_signals() {
 }
 
 Signal wait_signal(base::Duration limit) {
+    // Of several that wait the kernel gives SIGHUP first: one after the other, they would keep off the end.
+    const sigset_t ends = set_of({SIGTERM, SIGINT});
+    constexpr timespec at_once{};
+    if (::sigtimedwait(&ends, nullptr, &at_once) > 0) return Signal::stop;
     const sigset_t set = waited_signals();
     const auto seconds = std::chrono::floor<std::chrono::seconds>(limit);
     const timespec wait{.tv_sec = static_cast<std::time_t>(seconds.count()),

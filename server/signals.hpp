@@ -1,4 +1,5 @@
-// Signals as events of the main thread, and the last words of a crash.
+// What the process has from its surroundings: standard streams, signals as events of the main thread, and the last
+// words of a crash.
 #pragma once
 
 #include "base/clock.hpp"
@@ -7,11 +8,15 @@ namespace posthorn::server {
 
 enum class Signal : unsigned char { none, stop, reload };
 
+// Descriptors 0 to 2 that whoever started us has closed become /dev/null: the next file or socket would be given the
+// number, and our log lines with it. Before anything is opened.
+void open_standard_streams();
+
 // Keeps SIGTERM, SIGINT and SIGHUP from every thread but wait_signal(), ignores SIGPIPE and, as process 1,
 // SIGCHLD. Before any thread starts.
 void block_signals();
 
-// The next signal, or none when `limit` has passed. Main thread.
+// The next signal, ends before reloads; none when `limit` has passed. Main thread.
 Signal wait_signal(base::Duration limit);
 
 // For faults of our own (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, std::terminate): notes which message was in hand

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+from harness.daemon import VOLATILE, filesystem
 from harness.peer import Hold
 from harness.smtp import Client, Closed, message, submit
 from harness.wait import stays, until
@@ -217,6 +218,18 @@ def an_address_in_use_is_an_error_that_names_it(t):
     other = t.make_daemon({"listener": [{"protocol": "smtp", "address": daemon.smtp, "tls": "none"}]})
     done = subprocess.run([str(other.binary), "-c", str(other.file)], capture_output=True, text=True, timeout=30)
     assert done.returncode not in (0, 2) and daemon.smtp in done.stderr, done
+
+
+def a_standard_error_that_is_closed_at_the_start_is_no_file_of_ours(t):
+    daemon = t.make_daemon()
+    args = ["--ephemeral"] if filesystem(daemon.dir) in VOLATILE else []
+    process = t.process([daemon.binary, "-c", daemon.file, *args], stdin=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL, preexec_fn=lambda: os.close(2))
+    until((daemon.runtime / "listeners.json").exists, 30, "ready")
+    assert os.readlink(f"/proc/{process.pid}/fd/2") == "/dev/null"
+    assert (daemon.runtime / "posthornd.pid").read_text() == f"{process.pid}\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(40) == 0
 
 
 def the_listeners_are_told_in_a_file(t):
