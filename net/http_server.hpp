@@ -45,7 +45,7 @@ public:
 struct HttpLimits {
     std::size_t head = 16U << 10U;                       // bytes of request line and fields
     std::size_t body = 1U << 20U;                        // bytes
-    std::size_t connections = 1000;                      // beyond it new ones are closed at once
+    std::size_t connections = 1000;                      // beyond it the longest silent one goes, or the new one
     base::Duration idle = std::chrono::seconds(60);      // until the first byte of a request
     base::Duration request = std::chrono::seconds(10);   // from then on until it is whole
     base::Duration response = std::chrono::seconds(30);  // until the client has taken it

@@ -7,6 +7,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <ctime>
+#include <list>
 
 #include "base/ascii.hpp"
 #include "base/log.hpp"
@@ -21,6 +22,8 @@ struct HttpServer::Shared {
     HttpLimits limits;
     std::atomic<std::size_t> connections{0};
     std::atomic<bool> stopping{false};
+    // By loop, each its own thread's: connections whose request is not whole, the one that waits longest first.
+    std::vector<std::list<Stream*>> waiting;
 };
 
 namespace {
@@ -35,6 +38,29 @@ struct Counted {
     ~Counted() { --shared_->connections; }
     SharedPtr shared_;
 };
+
+class Waiting {
+public:
+    Waiting(HttpServer::Shared& shared, Stream& stream)
+        : all_(shared.waiting.at(stream.loop().index())), place_(all_.insert(all_.end(), &stream)) {}
+    ~Waiting() { all_.erase(place_); }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+
+private:
+    std::list<Stream*>& all_;
+    std::list<Stream*>::iterator place_;
+};
+
+// Connections that only lie there must not keep off a probe. False: all are at work.
+bool make_room(HttpServer::Shared& shared, Loop& loop) {
+    auto& waiting = shared.waiting.at(loop.index());
+    if (waiting.empty()) return false;
+    waiting.front()->close();
+    // It ends when its coroutine has its turn: until then others go first.
+    waiting.splice(waiting.end(), waiting, waiting.begin());
+    return true;
+}
 
 // RFC 9110 §5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT".
 std::string http_date(base::WallTime now) {
@@ -124,6 +150,7 @@ struct Outcome {
 
 Task<Outcome> read_request(SharedPtr shared, Stream& stream, Parser& parser, Input& input) {
     const auto& limits = shared->limits;
+    const Waiting waiting(*shared, stream);
     input.started = !input.pending.empty();
     auto deadline = stream.loop().now() + (input.started ? limits.request : limits.idle);
     bool continued = false;
@@ -218,8 +245,9 @@ HttpServer::HttpServer(std::unique_ptr<Listener> listener, HttpHandler& handler,
 HttpServer::~HttpServer() { stop(); }
 
 void HttpServer::start(LoopGroup& loops) {
+    shared_->waiting.resize(loops.size());
     listener_->start(loops, [shared = shared_](Loop& loop, std::unique_ptr<Stream> stream) {
-        if (++shared->connections > shared->limits.connections) {
+        if (++shared->connections > shared->limits.connections && !make_room(*shared, loop)) {
             --shared->connections;
             return;
         }

@@ -28,7 +28,8 @@ public:
 };
 
 struct Serving {
-    explicit Serving(HttpLimits limits = {}) : server(std::move(net.listener), handler, limits) {
+    explicit Serving(HttpLimits limits = {}, std::size_t threads = 2)
+        : net(threads), server(std::move(net.listener), handler, limits) {
         server.start(*net.loops);
     }
     ~Serving() { net.loops->stop(); }
@@ -45,6 +46,23 @@ struct Serving {
         REQUIRE(stream);
         co_await (*stream)->write(text, soon(loop));
         *answer = co_await read_exactly(stream->get(), 1U << 20U);
+    }
+    // Two that say nothing, then one that asks.
+    static Task<> talk_beside_silent_ones(Serving* self, std::string* answer, IoResult* first_end) {
+        auto& loop = self->net.loop();
+        std::vector<std::unique_ptr<Stream>> streams;
+        for (std::size_t n = 1; n <= 2; ++n) {
+            auto stream = co_await self->net.connector->connect(loop, self->server.listener().local(), soon(loop));
+            REQUIRE(stream);
+            streams.push_back(std::move(*stream));
+            while (self->server.connections() < n) co_await yield(loop);
+        }
+        auto asking = co_await self->net.connector->connect(loop, self->server.listener().local(), soon(loop));
+        REQUIRE(asking);
+        co_await (*asking)->write("GET / HTTP/1.0\r\n\r\n", soon(loop));
+        *answer = co_await read_exactly(asking->get(), 1U << 20U);
+        std::string byte(1, '\0');
+        *first_end = co_await streams.front()->read_some(byte, soon(loop));
     }
 
     RealNet net;
@@ -143,4 +161,15 @@ TEST_CASE("connections beyond the limit are closed at once, and counted") {
     Serving s(limits);
     CHECK(s.talk("GET / HTTP/1.0\r\n\r\n").empty());
     CHECK(s.server.connections() == 0);
+}
+
+TEST_CASE("at the limit the longest silent connection makes room for one that asks") {
+    HttpLimits limits;
+    limits.connections = 2;
+    Serving s(limits, 1);
+    std::string answer;
+    IoResult first_end;
+    s.net.run(Serving::talk_beside_silent_ones(&s, &answer, &first_end));
+    CHECK(answer.starts_with("HTTP/1.1 200"));
+    CHECK(first_end.status == IoStatus::eof);
 }
