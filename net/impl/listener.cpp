@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -257,6 +258,7 @@ base::Result<gid_t> find_group(const std::string& name) {
 }
 
 base::Result<std::unique_ptr<Listener>> bind_unix(const Endpoint& at, const ListenOptions& options) {
+    if (at.unix_path.size() >= sizeof sockaddr_un::sun_path) return refused(at, ENAMETOOLONG);
     if (const int error = clear_stale(at)) {
         return refused(at, error, error == EADDRINUSE ? " (another process answers there)" : "");
     }

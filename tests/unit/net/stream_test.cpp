@@ -376,6 +376,18 @@ TEST_CASE("a stale Unix socket is replaced, a file is not") {
     CHECK(std::filesystem::exists(at.unix_path));
 }
 
+TEST_CASE("a Unix socket whose path is too long is refused, not bound to a part of it") {
+    const TempDir dir;
+    Endpoint at;
+    at.unix_path = dir.path + "/" + std::string(107 - dir.path.size(), 's');
+    const auto bound = bind_listener(at);
+    REQUIRE_FALSE(bound);
+    CHECK(bound.error().code == ENAMETOOLONG);
+    CHECK(std::filesystem::is_empty(dir.path));
+    at.unix_path.pop_back();
+    CHECK(bind_listener(at));
+}
+
 TEST_CASE("an unknown group fails and leaves nothing") {
     const TempDir dir;
     const auto at = parse_endpoint("unix:" + dir.path + "/s").value();
