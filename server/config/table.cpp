@@ -91,12 +91,26 @@ Table<TlsSection> tls_table() {
         });
 }
 
+Codec<std::string> name_server() {
+    return parsed<std::string>(
+        R"("ip", "ip:port" or "[v6]:port")",
+        [](std::string_view given) -> std::expected<std::string, std::string> {
+            const auto at = net::parse_host_port(given, 53);
+            if (!at) return std::unexpected(at.error().log_text);
+            if (!net::IpAddress::parse(at->host)) return std::unexpected("it is no address");
+            return std::string(given);
+        },
+        [](const std::string& server) { return server; });
+}
+
 Table<net::DnsConfig> dns_table() {
     using net::DnsConfig;
     return Table<DnsConfig>("Name resolution.")
-        .key("servers", &DnsConfig::servers, list(text()), "Addresses (\"ip\", \"ip:port\"); empty: the system's.")
-        .key("timeout", &DnsConfig::timeout, duration({100ms, 1min}), "For one try.")
-        .key("tries", &DnsConfig::tries, integer<int>({1, 10}), "Tries before a question has timed out.")
+        .key("servers", &DnsConfig::servers, list(name_server()), "Name servers; empty: the system's.")
+        .key("timeout", &DnsConfig::timeout, duration({100ms, 1min}),
+             "For a first try; each further round of all servers takes twice as long.")
+        .key("tries", &DnsConfig::tries, integer<int>({1, 10}),
+             "Tries of each server before a question has timed out.")
         .key("cache_entries", &DnsConfig::cache_entries, integer<std::size_t>({0, 10'000'000}), "Answers kept.")
         .key("max_ttl", &DnsConfig::max_ttl, duration({0s, 24h * 7}), "Longest time an answer is kept.")
         .key("max_negative_ttl", &DnsConfig::max_negative_ttl, duration({0s, 24h}),

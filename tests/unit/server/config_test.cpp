@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include "base/config/reference.hpp"
 #include "server/config/load.hpp"
@@ -133,4 +134,14 @@ TEST_CASE("without a file everything is under the user's own folders") {
     REQUIRE_FALSE(config.listeners.empty());
     CHECK(config.listeners[0].listener.address.to_string() == "127.0.0.1:2525");
     CHECK_FALSE(config.server.hostname.empty());
+}
+
+TEST_CASE("a name server is an address, with or without a port") {
+    CHECK(good("[dns]\nservers = [\"192.0.2.1\", \"[2001:db8::1]:5353\", \"2001:db8::2\"]\n").dns.servers.size() ==
+          3);
+    for (const auto* bad : {"dns.example.org", "192.0.2.1:x", "192.0.2.1:0", ""}) {
+        const auto text = errors(fmt::format("[dns]\nservers = [\"192.0.2.1\", \"{}\"]\n", bad));
+        CHECK(text.starts_with("f:2:"));
+        CHECK(text.find("dns.servers entry 2") != std::string::npos);
+    }
 }
