@@ -49,6 +49,7 @@ int act(Options options) {
 
 int main(int argc, char** argv) {
     server::open_standard_streams();
+    server::take_descriptors();
     auto options = server::parse_options(argc, argv);
     if (!options) {
         std::fprintf(stderr, "posthornd: %s; see --help\n", options.error().c_str());

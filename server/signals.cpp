@@ -1,6 +1,7 @@
 #include "server/signals.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
@@ -83,6 +84,13 @@ void open_standard_streams() {
         fd = ::open("/dev/null", O_RDWR);  // the lowest one that is free
     } while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0) ::close(fd);
+}
+
+void take_descriptors() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void block_signals() {

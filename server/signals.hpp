@@ -12,6 +12,10 @@ enum class Signal : unsigned char { none, stop, reload };
 // number, and our log lines with it. Before anything is opened.
 void open_standard_streams();
 
+// Raises the limit of open descriptors to what we are allowed: the usual one is for programs that watch them with
+// select(), and far below max_connections.
+void take_descriptors();
+
 // Keeps SIGTERM, SIGINT and SIGHUP from every thread but wait_signal(), ignores SIGPIPE and, as process 1,
 // SIGCHLD. Before any thread starts.
 void block_signals();

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -230,6 +231,18 @@ def a_standard_error_that_is_closed_at_the_start_is_no_file_of_ours(t):
     assert (daemon.runtime / "posthornd.pid").read_text() == f"{process.pid}\n"
     process.send_signal(signal.SIGTERM)
     assert process.wait(40) == 0
+
+
+def as_many_descriptors_as_allowed_are_taken(t):
+    daemon = t.make_daemon()
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, before[1]), before[1]))
+    try:
+        daemon.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    soft, hard = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+    assert soft == hard == before[1], (soft, hard)
 
 
 def the_listeners_are_told_in_a_file(t):
