@@ -153,10 +153,12 @@ bool takes_some(std::chrono::milliseconds limit) {
 }
 
 // Writes until all is written, or stderr fails, or `patient` says it is enough. Gives the lines that were lost. What is
-// no file gets as much at a time as it takes without blocking once it is ready (PIPE_BUF).
+// no file gets as much at a time as it takes without blocking once it is ready (PIPE_BUF). `cut`: the last line that
+// was written has no end, for want of room in the file; the next one begins a line of its own.
 template <class Patient>
-std::uint64_t write_all(std::string_view text, Patient patient) {
+std::uint64_t write_all(std::string_view text, bool& cut, Patient patient) {
     const bool file = is_file();
+    if (file && cut) cut = ::write(STDERR_FILENO, "\n", 1) != 1;
     while (!text.empty()) {
         if (!file && !takes_some(kLook)) {
             if (!patient()) break;
@@ -164,10 +166,12 @@ std::uint64_t write_all(std::string_view text, Patient patient) {
         }
         const auto piece = file ? text : text.substr(0, PIPE_BUF);
         const ssize_t sent = ::write(STDERR_FILENO, piece.data(), piece.size());
-        if (sent >= 0)
+        if (sent > 0) {
+            cut = piece[static_cast<std::size_t>(sent) - 1] != '\n';
             text.remove_prefix(static_cast<std::size_t>(sent));
-        else if (errno != EINTR && errno != EAGAIN)
+        } else if (sent == 0 || (errno != EINTR && errno != EAGAIN)) {
             break;
+        }
     }
     return lines(text);
 }
@@ -191,7 +195,7 @@ public:
                 return;
             }
             if (stopping_) {  // static destruction: the thread is gone
-                dropped_ += write_all(line, [] { return false; });
+                dropped_ += write_all(line, cut_, [] { return false; });
                 return;
             }
             if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
@@ -269,11 +273,11 @@ private:
             const auto upto = put_;
             const auto lost = dropped_;
             lock.unlock();
-            auto lost_now = write_all(batch, [this] { return patient(); });
+            auto lost_now = write_all(batch, cut_, [this] { return patient(); });
             if (lost_now == 0 && lost != told) {
                 const Field field{"lines", lost - told};
                 const auto line = render(format, Level::warning, "log.dropped", &field, 1, Where::current());
-                if (write_all(line, [this] { return patient(); }) == 0) told = lost;
+                if (write_all(line, cut_, [this] { return patient(); }) == 0) told = lost;
             }
             lock.lock();
             dropped_ += lost_now;
@@ -309,6 +313,7 @@ private:
     bool idle_ = false;    // the thread sleeps until a line comes
     bool urgent_ = false;  // somebody waits, or an error is to be seen: no rest
     bool stopping_ = false;
+    bool cut_ = false;  // the thread's; see write_all
     std::chrono::steady_clock::time_point given_up_{};
     std::thread thread_;
 };
