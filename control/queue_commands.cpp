@@ -137,6 +137,19 @@ public:
         co_return co_await carry_out(loop, Order::unfreeze, *std::move(which), "unfrozen");
     }
 
+    net::Task<base::Result<Reply>> redirect(net::Loop& loop, Value args) const {
+        const auto id = base::Ulid::parse(text_arg(args, "id"));
+        if (!id) co_return base::fail(base::ErrorKind::protocol, "that is not a message id");
+        const auto to = mail::parse_address(text_arg(args, "to"));
+        if (!to) co_return base::fail(base::ErrorKind::protocol, "that is not a mail address");
+        const auto done = co_await delivery_.redirect(loop, *id, *to);
+        if (!done) co_return std::unexpected(done.error());
+        auto result = Value::map();
+        result.set("id", id->to_string()).set("result", "redirected").set("recipients", done->recipients);
+        result.set("to", to->to_string()).set("as", done->as.to_string());
+        co_return Reply{.result = std::move(result), .info = {}};
+    }
+
     net::Task<base::Result<Reply>> remove(net::Loop& loop, Value args) const {
         auto which = target(args, clock_.wall());
         if (!which) co_return std::unexpected(which.error());
@@ -193,7 +206,7 @@ void add_queue_handlers(Handlers& handlers, QueueDeps deps) {
         {"queue.stats", &QueueCommands::stats},   {"queue.route", &QueueCommands::route},
         {"queue.retry", &QueueCommands::retry},   {"queue.process-now", &QueueCommands::process_now},
         {"queue.freeze", &QueueCommands::freeze}, {"queue.unfreeze", &QueueCommands::unfreeze},
-        {"queue.delete", &QueueCommands::remove},
+        {"queue.delete", &QueueCommands::remove}, {"queue.redirect", &QueueCommands::redirect},
     };
     for (const auto& [name, method] : methods) {
         // No coroutine itself: it makes one of a named method, which outlives no handler.

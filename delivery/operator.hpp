@@ -123,6 +123,12 @@ struct Changed {
     std::uint64_t count() const { return ids.size(); }
 };
 
+// What goes on as another message.
+struct Redirected {
+    base::Ulid as;
+    std::size_t recipients = 0;  // of the old one, which are final now
+};
+
 struct DestinationStats {
     std::string key;
     std::string next_hop;

@@ -74,6 +74,10 @@ public:
     // The ticket is held until it is durable, or the message gone.
     bool freeze(const base::Ulid& id, bool frozen, Ticket ticket);
     Ordered::How cancel(const base::Ulid& id, bool bounce, std::string_view domain, Ticket ticket);
+    // Its recipients that are pending and in no attempt go on as one message to `to`. `told` is filled in once that is
+    // durable, before the ticket is gone; it stays empty where there is none such.
+    using Told = std::shared_ptr<std::optional<Redirected>>;
+    bool redirect(const base::Ulid& id, const mail::Address& to, Ticket ticket, Told told);
     bool knows(const base::Ulid& id) const { return messages_.contains(id); }
     std::size_t size() const { return messages_.size(); }
 
@@ -89,7 +93,9 @@ private:
         bool flush_dsn = false;
         bool warn_delay = false;
         Removal remove = Removal::none;
-        std::vector<std::uint32_t> targets;  // of `expire` and `remove`
+        std::optional<mail::Address> redirect_to;
+        Told told;                           // of whoever ordered that
+        std::vector<std::uint32_t> targets;  // of `expire`, `remove` and `redirect_to`
         Ticket ticket;                       // of the operator who waits for it
         Ticket recorded;                     // of the connection that must not end its next message before
         base::Duration pause{};              // before the next try, after a failure
@@ -153,6 +159,10 @@ private:
     net::Task<> add_dsns(RevisionPtr r, std::shared_ptr<spool::StoredMessage> stored);
     void add_dsn(Revision& r, const spool::StoredMessage& stored, std::uint64_t header_size, DsnKind kind,
                  const std::vector<std::uint32_t>& recipients) const;
+
+    // owner_redirect.cpp
+    static base::Ulid redirected_id(const Revision& r);
+    void add_redirected(Revision& r, const spool::StoredMessage& stored) const;
 
     // owner_operator.cpp
     using Waits = std::pair<Hold, std::optional<base::WallTime>>;

@@ -92,8 +92,9 @@ net::Task<> Owner::revise(RevisionPtr r) {
     if (read) {
         auto stored = std::make_shared<spool::StoredMessage>(std::move(*read));
         r->envelope = std::shared_ptr<const mail::Envelope>(stored, &stored->envelope);
-        if (r->expire || r->remove != Removal::none) end_recipients(*r, *stored);
+        if (r->expire || r->remove != Removal::none || r->redirect_to) end_recipients(*r, *stored);
         co_await add_dsns(r, stored);
+        if (r->redirect_to) add_redirected(*r, *stored);  // after the DSNs, which are told of one by one
     } else if (r->change.recipients.empty()) {
         give_up_reading(r, *m, read.error());
         co_return;
@@ -123,10 +124,15 @@ void Owner::end_recipients(Revision& r, const spool::StoredMessage& stored) cons
     RecipientStatus status = RecipientStatus::expired;
     if (r.remove != Removal::none) {
         status = r.remove == Removal::bounce ? RecipientStatus::failed : RecipientStatus::cancelled;
+    } else if (r.redirect_to) {
+        status = RecipientStatus::redirected;
     }
     for (const std::uint32_t index : r.targets) {
         mail::RecipientState& state = state_in(r.change, stored, index);
         state.last = ended(status, state, now());
+        if (r.redirect_to)
+            state.last.text = "An administrator redirected it to <" + r.redirect_to->to_string() +
+                              ">, as message " + redirected_id(r).to_string();
         state.status = status;
         state.next_try = {};
         state.dsn_done = !owed(stored.envelope, state, index, false).has_value();

@@ -315,6 +315,7 @@ void Owner::tell(const Revision& revision, Message& m) {
     for (std::size_t i = 0; i < revision.births.size(); ++i) {
         report_dsn(*shared_, revision.change.id, revision.change.births[i].envelope, revision.births[i], now());
     }
+    if (revision.told) revision.told->emplace(Redirected{redirected_id(revision), revision.targets.size()});
     if (revision.change.frozen) {
         report_message(*shared_, *revision.change.frozen ? mail::EventKind::frozen : mail::EventKind::unfrozen,
                        revision.change.id, now(), {});

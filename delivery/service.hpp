@@ -16,6 +16,7 @@
 #include "delivery/config.hpp"
 #include "delivery/operator.hpp"
 #include "delivery/overrides.hpp"
+#include "mail/address.hpp"
 #include "mail/event.hpp"
 #include "net/dns.hpp"
 #include "net/loop.hpp"
@@ -105,6 +106,10 @@ public:
     // the sender is told: durable when it returns. Recipients in an attempt end it first, and are recorded then, at a
     // stop too; Changed::under_way names their messages.
     net::Task<base::Result<Changed>> cancel(net::Loop& loop, Selector which, bool bounce);
+
+    // Recipients that are pending and in no attempt end here; one message with the same text goes to `to` instead, and is
+    // as durable as they are ended when this returns. Errors: permanent: unknown; temporary: all are in an attempt.
+    net::Task<base::Result<Redirected>> redirect(net::Loop& loop, base::Ulid id, mail::Address to);
 
     // What is set at run time lies over the configuration, and over every later one, until it is taken away: a pattern's
     // override is changed by `change`, and gone when that leaves it empty. Durable when it returns; then queued mail is

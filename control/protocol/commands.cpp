@@ -63,6 +63,10 @@ constexpr std::array kView = {
     Argument{.name = "body", .type = ArgType::flag, .help = "With the whole message."},
 };
 constexpr std::array kExport = {kOneId};
+constexpr std::array kRedirect = {
+    kOneId,
+    Argument{.name = "to", .type = ArgType::text, .required = true, .help = "The address it goes to."},
+};
 constexpr auto kWhich =
     join(kSelector,
          std::array{
@@ -179,6 +183,8 @@ constexpr std::array kCommands = {
     Command{"queue.freeze", Role::write, Shape::table,
             "Hold back until unfrozen; of a domain alone or of all also what comes later.", kWhich},
     Command{"queue.unfreeze", Role::write, Shape::table, "Let go on.", kWhich},
+    Command{"queue.redirect", Role::write, Shape::fields,
+            "Sends a message to another address instead of its pending recipients.", kRedirect},
     Command{"queue.delete", Role::write, Shape::table, "Give up pending recipients.", kDelete},
     Command{"destinations", Role::read, Shape::table,
             "Where mail goes to now: connections, bucket, backlog, last error, TLS.", kDestinations},

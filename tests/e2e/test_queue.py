@@ -206,3 +206,32 @@ def stats_are_watched_on_a_terminal_until_ctrl_c(t):
     os.write(terminal, b"\x03")
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0, status
+
+
+def a_redirected_message_goes_elsewhere_once_over_a_crash(t):
+    other = t.peer()
+    daemon, peer, (identity, second) = _held(t, ("ann@example.com", "x@example.net"), ("ann@example.com", "y@example.net"))
+    daemon.configure({"delivery": {"domains": {"example.com": {"mx_override": other.address}}}})
+    daemon.mailctl("system", "reload")
+    text = daemon.mailctl("queue", "view", identity, "--body", json_output=True)["body"]
+    other.stop()
+    told = daemon.mailctl("queue", "redirect", identity, "--to", "Zoe@example.com", json_output=True)
+    daemon.kill()
+    assert told["recipients"] == 1 and told["to"] == "Zoe@example.com" and told["as"] != identity, told
+    other.start()
+    daemon.start()
+    daemon.retry_all()
+    sent = other.one()
+    assert sent.data.decode() == text, "octet for octet"
+    assert sent.to == ["Zoe@example.com"] and sent.sender == "ann@example.com", sent
+    daemon.wait_queue(1)
+    told = daemon.mailctl("queue", "redirect", second, "--to", "zack@example.com", json_output=True)
+    assert told["as"] in daemon.mailctl("trace", second).stdout
+    assert other.wait(2)[1].to == ["zack@example.com"]
+    daemon.wait_queue(0)
+    peer.start()
+    daemon.restart()
+    assert daemon.queue() == [] and not peer.messages and len(other.messages) == 2, "nothing goes twice"
+    gone = daemon.mailctl("queue", "redirect", identity, "--to", "z@example.com", check=False)
+    assert gone.returncode == 1 and "not in the queue" in gone.stderr, gone
+    assert daemon.mailctl("queue", "redirect", identity, "--to", "nobody", check=False).returncode == 2
