@@ -17,10 +17,9 @@ std::string literal_of(std::string_view ip) {
 // What the client called itself, in a form that may stand here.
 std::string from_domain(const Envelope& envelope) {
     const auto& helo = envelope.client.helo;
-    if (helo.empty()) return envelope.client.ip.empty() ? "localhost" : literal_of(envelope.client.ip);
-    if (envelope.smtputf8 || base::is_ascii(helo)) return helo;
-    auto ascii = domain_key(helo);
-    return ascii.empty() ? literal_of(envelope.client.ip) : ascii;
+    if (!helo.empty() && (envelope.smtputf8 || base::is_ascii(helo))) return helo;
+    if (auto ascii = domain_key(helo); !ascii.empty()) return ascii;
+    return envelope.client.ip.empty() ? "localhost" : literal_of(envelope.client.ip);
 }
 
 }  // namespace

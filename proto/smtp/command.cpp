@@ -67,6 +67,7 @@ Parsed<std::string_view> parse_helo(std::string_view argument) {
             return std::unexpected(fault);
         }
     }
+    if (base::printable(argument, argument.size()) != argument) return std::unexpected(fault);  // C1 controls
     return argument;
 }
 

@@ -51,6 +51,11 @@ TEST_CASE("Received") {
         CHECK(received_field(envelope, "mx.example.org")
                   .starts_with("Received: from localhost\r\n\tby mx.example.org with SMTP\r\n"));
     }
+    SUBCASE("neither name nor address can be told") {
+        envelope.client.ip.clear();
+        envelope.client.helo = "\xe2\x82\xac_.example";
+        CHECK(received_field(envelope, "mx.example.org").starts_with("Received: from localhost\r\n"));
+    }
     SUBCASE("ASCII unless SMTPUTF8") {
         envelope.client.helo = "m\xc3\xbcll.example";
         envelope.recipients.front().address.local = "\xc3\xbc";

@@ -22,7 +22,7 @@ TEST_CASE("HELO takes a name or a literal") {
         CAPTURE(good);
         CHECK(parse_helo(good));
     }
-    for (const char* bad : {"", "a b", "<a>", "a\"b", "a\x01", "\xff", "a;b"}) {
+    for (const char* bad : {"", "a b", "<a>", "a\"b", "a\x01", "\xff", "a;b", "a\xc2\x9b"}) {
         CAPTURE(bad);
         CHECK_FALSE(parse_helo(bad));
     }
