@@ -173,7 +173,7 @@ net::Task<bool> Connection::header_needs_utf8(MessageSource* source) {
         start += *piece;
         if (start.find("\r\n\r\n") != std::string::npos) break;
     }
-    const auto header = std::string_view(start).substr(0, mail::returned_header_size(start));
+    const auto header = std::string_view(start).substr(0, mail::header_size(start));
     co_return !base::is_ascii(header);
 }
 

@@ -10,6 +10,8 @@
 namespace posthorn::mail {
 namespace {
 
+constexpr std::size_t kMaxReturnedLine = 998;  // octets without CRLF, RFC 5322 §2.1.1
+
 // What goes back of the message, and in which encoding.
 struct Returned {
     bool whole = false;
@@ -126,12 +128,25 @@ Dsn make_dsn(const DsnRequest& request) {
     return dsn;
 }
 
-std::uint64_t returned_header_size(std::string_view start) {
+std::uint64_t header_size(std::string_view start) {
     start = start.substr(0, kMaxReturnedHeader);
     if (start.starts_with("\r\n")) return 0;
     if (const auto end = start.find("\r\n\r\n"); end != std::string_view::npos) return end + 2;
     if (const auto end = start.rfind("\r\n"); end != std::string_view::npos) return end + 2;
     return 0;
+}
+
+std::uint64_t returned_header_size(std::string_view start) {
+    const auto header = start.substr(0, header_size(start));
+    std::size_t size = 0;
+    while (size < header.size()) {
+        const auto end = header.find("\r\n", size);
+        if (end - size > kMaxReturnedLine) break;
+        const auto line = header.substr(size, end - size);
+        if (line.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) break;
+        size = end + 2;
+    }
+    return size;
 }
 
 }  // namespace posthorn::mail

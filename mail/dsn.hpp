@@ -65,6 +65,10 @@ Dsn make_dsn(const DsnRequest& request);
 inline constexpr std::size_t kMaxReturnedHeader = 64 << 10;
 
 // Octets of the header in `start`, a body's first octets: to the end of its last line, without the empty line.
+std::uint64_t header_size(std::string_view start);
+
+// As far as its lines may stand in a report: a BINARYMIME message (RFC 3030 §3) can hold NUL, bare CR and LF, and lines
+// of any length, with which the next server would refuse the report.
 std::uint64_t returned_header_size(std::string_view start);
 
 }  // namespace posthorn::mail

@@ -248,4 +248,10 @@ TEST_CASE("returned_header_size") {
     CHECK(returned_header_size("A: " + std::string(kMaxReturnedHeader, 'x') + "\r\n\r\n") == 0);
     const std::string large = "A: b\r\n" + std::string(kMaxReturnedHeader, 'x');
     CHECK(returned_header_size(large) == 6);
+    // BINARYMIME lets through what no line of a report may hold.
+    CHECK(returned_header_size("A: b\r\nC: d\n.\nMAIL FROM:<>\r\n\r\n") == 6);
+    CHECK(returned_header_size("A: b\r\nC: d\re\r\n\r\n") == 6);
+    CHECK(returned_header_size(std::string_view("A: b\r\nC: \0\r\n\r\n", 15)) == 6);
+    CHECK(returned_header_size("A: b\r\nC: " + std::string(1000, 'x') + "\r\nD: e\r\n\r\n") == 6);
+    CHECK(returned_header_size("A: b\r\nC: " + std::string(995, 'x') + "\r\n\r\n") == 6 + 1000);
 }
