@@ -23,7 +23,10 @@ public:
         free_.fetch_add(n, std::memory_order_relaxed);
         return false;
     }
-    bool holds(std::uint64_t octets) const { return free() - reserve_ >= static_cast<std::int64_t>(octets); }
+    bool holds(std::uint64_t octets) const {
+        const auto left = free() - reserve_;
+        return left >= 0 && static_cast<std::uint64_t>(left) >= octets;
+    }
     std::int64_t free() const { return free_.load(std::memory_order_relaxed); }
 
 private:

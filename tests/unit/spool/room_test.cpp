@@ -10,6 +10,7 @@ TEST_CASE("what bodies have written since the last look counts against the reser
     room.seen(1000);
     CHECK(room.holds(900));
     CHECK_FALSE(room.holds(901));
+    CHECK_FALSE(room.holds(UINT64_MAX));  // a client may announce it
     CHECK(room.take(600));
     CHECK_FALSE(room.take(301));
     CHECK(room.take(300));
@@ -17,6 +18,7 @@ TEST_CASE("what bodies have written since the last look counts against the reser
     CHECK(room.holds(0));
     room.seen(50);
     CHECK_FALSE(room.holds(0));
+    CHECK_FALSE(room.holds(std::uint64_t{1} << 63U));
     CHECK_FALSE(room.take(1));
     room.seen(UINT64_MAX);
     CHECK(room.take(1));
