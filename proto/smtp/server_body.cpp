@@ -92,7 +92,7 @@ void ServerSession::on_opened(Verdict verdict) {
 
 std::optional<ServerAction> ServerSession::read_body() {
     if (!out_.empty()) return write();
-    return read(std::exchange(first_block_, false) ? ServerTimeout::data_init : ServerTimeout::data_block);
+    return read(first_block_ ? ServerTimeout::data_init : ServerTimeout::data_block);
 }
 
 std::optional<ServerAction> ServerSession::step_body() {

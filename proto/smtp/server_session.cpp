@@ -106,7 +106,10 @@ void ServerSession::on_bytes(std::size_t count) {
     end_ += count;
     since_fresh_ += count;
     filled_ = end_ == capacity_;
-    if (in_body() && since_fresh_ >= kBlock) waiting_ = false;
+    if (!in_body()) return;
+    // RFC 5321 §4.5.3.2.5: with its first octets the message has begun, and the limit is that of a block.
+    const bool begun = std::exchange(first_block_, false);
+    if (begun || since_fresh_ >= kBlock) waiting_ = false;
 }
 
 void ServerSession::on_written() {

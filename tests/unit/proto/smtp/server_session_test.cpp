@@ -355,6 +355,10 @@ TEST_CASE("waiting: a wait goes on until something whole has come") {
     CHECK(d.last_read.fresh);
     d.say(kEnvelope + "DATA\r\n");
     CHECK(d.last_read.fresh);
+    CHECK(d.last_read.timeout == ServerTimeout::data_init);
+    d.say("x");  // it has begun: from now on the limit is that of a block
+    CHECK(d.last_read.fresh);
+    CHECK(d.last_read.timeout == ServerTimeout::data_block);
     d.say("x");
     CHECK_FALSE(d.last_read.fresh);
     d.say(std::string(900, 'x') + "\r\n" + std::string(900, 'x'));
