@@ -272,7 +272,7 @@ std::optional<std::string_view> ServerSession::take_line() {
         if (lf == std::string_view::npos) {
             searched_ = text.size();
             if (line_overflow_ || text.size() >= options_.max_command_line) {
-                line_overflow_ = true;
+                if (!std::exchange(line_overflow_, true)) chunk_overflow_ = parse_command(text).verb == Verb::bdat;
                 consume(text.size());
                 searched_ = 0;
             }
@@ -283,7 +283,8 @@ std::optional<std::string_view> ServerSession::take_line() {
         auto line = text.substr(0, lf);
         const bool crlf = line.ends_with('\r');
         if (crlf) line.remove_suffix(1);
-        if (std::exchange(line_overflow_, false) || lf + 1 > options_.max_command_line) {
+        const bool overflow = std::exchange(line_overflow_, false);
+        if (overflow || lf + 1 > options_.max_command_line) {
             refuse("?", 500, "5.5.2", "Line too long");  // RFC 5321 §4.5.3.1.10
         } else if (!is_clean(line)) {
             refuse("?", 500, "5.5.2", "Command with control characters or broken UTF-8");
@@ -294,6 +295,8 @@ std::optional<std::string_view> ServerSession::take_line() {
         }
         waiting_ = false;
         flush_ = true;
+        // The octets of its chunk are behind it, and must not be taken for commands.
+        if (overflow ? chunk_overflow_ : parse_command(line).verb == Verb::bdat) end("malformed BDAT");
     }
     return std::nullopt;
 }

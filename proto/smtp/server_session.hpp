@@ -237,6 +237,7 @@ private:
     bool waiting_ = false;         // a wait has begun and nothing whole has come since
     std::size_t since_fresh_ = 0;  // octets of body since a read began a new wait
     bool line_overflow_ = false;   // the rest of an overlong command line is being skipped
+    bool chunk_overflow_ = false;  // and it began with BDAT
 
     std::string out_;
     bool flush_ = false;

@@ -255,6 +255,17 @@ TEST_CASE("chunks") {
         d.open = [] { return Verdict::no({452, "4.3.1", "Disk full"}); };
         CHECK(codes(d.say(kEnvelope + "BDAT 5 LAST\r\n12345NOOP\r\n")) == std::vector{250, 250, 452, 250});
     }
+    SUBCASE("in a line that is refused: what follows is no command") {
+        for (const auto& line :
+             {"BDAT 6 LAST\n"s, "BDAT 6 LAST\x01\r\n"s, "BDAT 6 " + std::string(4096, ' ') + "LAST\r\n"}) {
+            for (const std::size_t piece : {std::size_t{8192}, std::size_t{1000}}) {
+                auto odd = greeted();
+                odd.say(kEnvelope);
+                CHECK(codes(odd.say(line + "RSET\r\n", piece)) == std::vector{500});
+                CHECK(odd.closed);
+            }
+        }
+    }
     SUBCASE("text across chunks") {
         d.say(kEnvelope + "BDAT 2\r\na\rBDAT 3 LAST\r\n\n..");
         CHECK(d.committed.at(1).body == "a\r\n..");
