@@ -1,4 +1,6 @@
 // What each command does to a session.
+#include <algorithm>
+
 #include "proto/smtp/server_session.hpp"
 
 namespace posthorn::smtp {
@@ -27,6 +29,18 @@ bool takes_no_argument(Verb verb) {
         case Verb::starttls: return true;
         default: return false;
     }
+}
+
+std::size_t octets_of(const mail::Recipient& recipient) {
+    return recipient.address.local.size() + recipient.address.domain.size() + recipient.orcpt.size();
+}
+
+// What the recipients of a message may take in memory: the announced number of ordinary ones, and not as many of the
+// longest; but always a hundred of those (RFC 5321 §4.5.3.1.8).
+std::size_t max_recipient_octets(const ServerOptions& options) {
+    constexpr std::size_t ordinary = 128;
+    constexpr std::size_t longest = 820;  // local part, domain and ORCPT
+    return std::max(100 * longest, options.max_recipients * ordinary);
 }
 
 }  // namespace
@@ -128,17 +142,19 @@ std::optional<ServerAction> ServerSession::rcpt(std::string_view argument) {
     if (!transaction_) return no(503, kBadSequence, "Say MAIL first");
     if (chunks_begun_) return no(503, kBadSequence, "The message has begun");
     // RFC 5321 §4.5.3.1.10: those accepted before stand.
-    if (transaction_->recipients.size() >= options_.max_recipients) {
+    const auto too_many = [&]() -> std::optional<ServerAction> {
         constexpr std::string_view text = "Too many recipients";
         if (!std::exchange(rcpt_overflow_, true)) return no(452, "4.5.3", text);
         say(452, "4.5.3", text);
         return std::nullopt;
-    }
+    };
+    if (transaction_->recipients.size() >= options_.max_recipients) return too_many();
     auto parsed = parse_rcpt(argument, transaction_->mail.smtputf8);
     if (!parsed) {
         rcpt_refused_ = true;
         return no(parsed.error().code, parsed.error().status, parsed.error().text);
     }
+    if (transaction_->recipient_octets + octets_of(*parsed) > max_recipient_octets(options_)) return too_many();
     candidate_ = std::move(*parsed);
     return ask({.kind = ServerAction::Kind::check, .subject = Subject::recipient}, Awaiting::recipient);
 }
@@ -148,6 +164,7 @@ void ServerSession::on_recipient(Verdict verdict) {
         rcpt_refused_ = true;
         return refuse("RCPT", verdict.reply);
     }
+    transaction_->recipient_octets += octets_of(candidate_);
     transaction_->recipients.push_back(std::move(candidate_));
     say(250, "2.1.5", "Ok");
 }

@@ -95,6 +95,7 @@ struct ServerPeer {
 struct ServerTransaction {
     MailArgument mail;
     std::vector<mail::Recipient> recipients;  // accepted ones
+    std::size_t recipient_octets = 0;         // of their addresses and ORCPTs
     std::uint64_t size = 0;                   // octets of body so far
     HeaderWatch header;
     bool eight_bit = false;

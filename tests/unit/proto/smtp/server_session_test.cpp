@@ -339,6 +339,28 @@ TEST_CASE("limits of a session") {
         CHECK(codes(d.say(kEnvelope + more + "DATA\r\n.\r\n")) == std::vector{250, 250, 452, 452, 354, 250});
         CHECK(d.notices.size() == 1);
     }
+    SUBCASE("recipients of monstrous length") {
+        auto d = greeted(options);
+        const auto local = std::string(64, 'l');
+        const auto domain = std::string(60, 'd') + '.' + std::string(60, 'd') + '.' + std::string(60, 'd');
+        const auto one = "RCPT TO:<" + local + '@' + domain + "> ORCPT=rfc822;" + std::string(490, 'o') + "\r\n";
+        d.say("MAIL FROM:<>\r\n");
+        std::size_t taken = 0;
+        while (taken < 1000 && code(d.say(one)) == 250) ++taken;
+        CHECK(taken >= 100);  // RFC 5321 §4.5.3.1.8
+        CHECK(taken < 250);
+        CHECK(d.say(one).starts_with("452 4.5.3"));
+        CHECK(d.notices.size() == 1);
+        CHECK(codes(d.say("DATA\r\n.\r\n")) == std::vector{354, 250});
+        CHECK(d.committed.at(0).to.size() == taken);
+        // The next message begins anew; ordinary ones come to the announced number.
+        d.say("MAIL FROM:<>\r\n");
+        for (std::size_t i = 0; i < 1000; ++i)
+            d.say("RCPT TO:<user." + std::to_string(i) + "@lists.example.net> ORCPT=rfc822;user." +
+                  std::to_string(i) + "@lists.example.net\r\n");
+        CHECK(codes(d.say("DATA\r\n.\r\n")) == std::vector{354, 250});
+        CHECK(d.committed.at(1).to.size() == 1000);
+    }
     SUBCASE("hops") {
         options.max_hops = 2;
         auto d = greeted(options);
