@@ -18,6 +18,13 @@ std::unexpected<base::Error> shutting_down() {
     return base::fail(base::ErrorKind::temporary, "the spool is stopping", "4.3.2", "System is shutting down");
 }
 
+// What could not be read back must not be promised.
+base::Result<void> fits(const std::string& envelope) {
+    if (envelope.size() <= mail::kMaxEnvelopeSize) return {};
+    return base::fail(base::ErrorKind::permanent, fmt::format("an envelope of {} octets", envelope.size()), "5.5.3",
+                      "Too many recipients");
+}
+
 }  // namespace
 
 QueuedMessage queued_message(const mail::Envelope& envelope) {
@@ -91,6 +98,7 @@ net::Task<base::Result<void>> LogQueue::commit(net::Loop& loop, mail::Envelope e
     MessageOp op;
     op.id = envelope.id;
     op.envelope = mail::encode_envelope(envelope);
+    if (auto readable = fits(op.envelope); !readable) co_return readable;
     op.summary = summarize(envelope, envelope.body_size);
     auto file = intake.file();
     if (file != nullptr) {
@@ -139,6 +147,7 @@ base::Result<void> LogQueue::commit_held(mail::Envelope envelope, std::shared_pt
     }
     envelope.body_size = op.body_length();
     op.envelope = mail::encode_envelope(envelope);
+    if (auto readable = fits(op.envelope); !readable) return readable;
     op.summary = summarize(envelope, envelope.body_size);
     auto message = queued_message(envelope);
     message.envelope = std::make_shared<const mail::Envelope>(std::move(envelope));

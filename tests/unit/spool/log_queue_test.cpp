@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/log.hpp"
+#include "mail/envelope_codec.hpp"
 #include "spool/impl/log_queue.hpp"
 #include "spool/spool.hpp"
 #include "tests/support/fault_disk.hpp"
@@ -168,6 +169,23 @@ TEST_CASE("a message whose big body is gone or short is found once: the next sta
     CHECK(h.queue().stats().messages == 1);
     CHECK(h.disk->list("/spool/corrupt")->size() == 3);
     CHECK(h.load(good).has_value());
+}
+
+TEST_CASE("an envelope larger than can be read back is not promised") {
+    Harness h;
+    const auto id = h.new_id();
+    auto envelope = Harness::envelope(id);
+    mail::Recipient recipient;
+    recipient.address = {std::string(64, 'l'), "example.net"};
+    recipient.orcpt = "rfc822;" + std::string(490, 'o');
+    envelope.recipients.assign(mail::kMaxEnvelopeSize / 500, recipient);
+    const auto committed = h.commit(std::move(envelope), "body");
+    REQUIRE_FALSE(committed.has_value());
+    CHECK(committed.error().kind == base::ErrorKind::permanent);
+    CHECK(committed.error().status == "5.5.3");
+    h.restart();
+    CHECK(h.queue().stats().messages == 0);
+    CHECK(h.queue().stats().quarantined == 0);
 }
 
 TEST_CASE("bodies beyond the budget go to the disk at once, and memory is given back") {

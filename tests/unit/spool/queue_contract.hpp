@@ -66,9 +66,10 @@ public:
     }
     bool until(const std::function<bool()>& condition) { return loops.run_until_real(condition); }
 
-    base::Result<void> commit(const base::Ulid& id, const std::string& body) {
+    base::Result<void> commit(const base::Ulid& id, const std::string& body) { return commit(envelope(id), body); }
+    base::Result<void> commit(mail::Envelope envelope, const std::string& body) {
         std::optional<base::Result<void>> result;
-        net::spawn(loops.at(0), "commit", commit_task(*this, id, body, result));
+        net::spawn(loops.at(0), "commit", commit_task(*this, std::move(envelope), body, result));
         REQUIRE(until([&] { return result.has_value(); }));
         return *result;
     }
@@ -123,7 +124,7 @@ public:
     base::SeededRandom random{42};
 
 private:
-    static net::Task<> commit_task(QueueHarness& h, base::Ulid id, std::string body,
+    static net::Task<> commit_task(QueueHarness& h, mail::Envelope envelope, std::string body,
                                    std::optional<base::Result<void>>& result) {
         auto intake = h.queue().begin(h.loops.at(0), 0);
         if (!intake) {
@@ -140,7 +141,7 @@ private:
             }
         }
         CHECK((*intake)->size() == body.size());
-        base::Result<void> done = co_await h.queue().commit(h.loops.at(0), envelope(id), std::move(*intake));
+        base::Result<void> done = co_await h.queue().commit(h.loops.at(0), std::move(envelope), std::move(*intake));
         result.emplace(std::move(done));
     }
     static net::Task<> load_task(QueueHarness& h, base::Ulid id,
