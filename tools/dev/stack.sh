@@ -1,12 +1,13 @@
 # Sourced by ./dev: the containers of docker/compose.dev.yml: two servers, mail between them, and what watches them.
 
-# The first of these that is there: docker's own compose, docker-compose, podman's.
+# The first of these that is there: docker's own compose, docker-compose, podman's. (Old ones do not read the project's
+# name, by which the log shipper knows our containers, from the file.)
 compose() {
     local engine
     for engine in "docker compose" "docker-compose" "podman compose" podman-compose; do
         # shellcheck disable=SC2086
         if command -v "${engine%% *}" >/dev/null && $engine version >/dev/null 2>&1; then
-            $engine -f docker/compose.dev.yml "$@"
+            $engine -p posthorn-dev -f docker/compose.dev.yml "$@"
             return
         fi
     done
