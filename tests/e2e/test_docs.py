@@ -51,3 +51,21 @@ def every_command_option_and_key_stands_in_its_manual_page(t):
     assert len(keys) > 80, keys
     for key in keys:
         assert f".B {key}\n" in page or f".B {key} = " in page, key
+
+
+def every_command_that_the_guides_name_exists(t):
+    help_text = subprocess.run([t.build / "ctl" / "mailctl", "--help"], capture_output=True, text=True, timeout=30,
+                               check=True).stdout
+    commands = set(re.findall(r"^  ([a-z-]+(?: [a-z-]+)?)  ?", help_text, re.M))
+    groups = {command.split()[0] for command in commands if " " in command}
+    named = []
+    for name in ("operations.md", "deploy.md"):
+        text = (ROOT / "docs" / name).read_text()
+        named += [(name, *found) for found in re.findall(r"mailctl ([a-z]+)(?: ([a-z-]+))?", text)]
+    assert len(named) > 20, named
+    for name, first, second in named:
+        command = f"{first} {second}" if first in groups else first
+        assert command in commands, f"{name}: mailctl {command}"
+        if first in groups and second:
+            done = subprocess.run([t.build / "ctl" / "mailctl", first, second, "--help"], capture_output=True, timeout=30)
+            assert done.returncode == 0, command
