@@ -145,7 +145,26 @@ void Session::broken(const net::IoResult& result) {
     }
 }
 
+// With implicit TLS the handshake comes before judge_client(): a client that never ends it has its connections counted
+// all the same. Nothing can be said to it yet.
+bool Session::may_shake_hands() {
+    const auto ip = net::IpAddress::parse(machine_.peer().ip);
+    if (connected_ || !ip) return true;
+    ticket_ = ClientLimits::enter(worker_.shared.clients, *ip, settings_->listener.smtp.max_connections_per_client);
+    if (ticket_) return true;
+    worker_.shared.counters.turned_away.add();
+    auto refused = event(mail::EventKind::rejected);
+    refused.detail = "CONNECT";
+    refused.text = "Too many connections of this client";
+    worker_.shared.events.record(refused);
+    return false;
+}
+
 net::Task<> Session::handshake() {
+    if (!may_shake_hands()) {
+        machine_.on_broken();
+        co_return;
+    }
     const auto end = began_ + settings_->listener.smtp.timeouts.connection;
     const auto deadline = std::min(worker_.loop.now() + timeout(smtp::ServerTimeout::command), end);
     doing_ = Doing::handshake;

@@ -43,6 +43,7 @@ private:
 
     net::Task<> read(smtp::ServerAction action);
     net::Task<> write(smtp::ServerAction action);
+    bool may_shake_hands();
     net::Task<> handshake();
     net::Task<> flush();
     net::Task<> commit();

@@ -46,6 +46,19 @@ TEST_CASE("too many connections") {
         f.loops.run_until_idle();
         CHECK(f.connect("192.0.2.7")->heard().starts_with("220 "));
     }
+    SUBCASE("of one client that never ends the handshake") {
+        f.listener.smtp.max_connections_per_client = 1;
+        f.listener.tls = mta::ListenerTls::implicit;
+        auto first = f.connect("192.0.2.7");
+        auto second = f.connect("192.0.2.7");
+        CHECK(second->closed());
+        CHECK(f.events.count(mail::EventKind::rejected) == 1);
+        CHECK_FALSE(first->closed());
+        CHECK_FALSE(f.connect("192.0.2.8")->closed());
+        first.reset();
+        f.loops.run_until_idle();
+        CHECK_FALSE(f.connect("192.0.2.7")->closed());
+    }
     SUBCASE("in all") {
         f.listener.smtp.max_connections = 1;
         auto first = f.connect("192.0.2.7");
