@@ -1,5 +1,6 @@
 // What operators order: looked for and done some messages at a time, on the messages' loops.
 #include <algorithm>
+#include <span>
 
 #include "delivery/ask.hpp"
 #include "delivery/service_impl.hpp"
@@ -97,21 +98,23 @@ Act act_of(Order order, std::string domain) {
 }
 
 // (Impl is private to the service: these take it as it comes.)
+// The results stand in the order of `ids`.
 template <class Impl>
 net::Task<Results> order_all(net::Loop& loop, std::shared_ptr<Impl> impl, Ids ids, Act act, Ticket ticket) {
-    std::vector<Ids> by_shard(impl->parts.size());
-    for (const base::Ulid& id : ids) by_shard[impl->shared->deps.queue.shard_of(id)].push_back(id);
-    Results all;
+    std::vector<std::vector<std::size_t>> by_shard(impl->parts.size());  // indices into `ids`
+    for (std::size_t i = 0; i < ids.size(); ++i) by_shard[impl->shared->deps.queue.shard_of(ids[i])].push_back(i);
+    Results all(ids.size());
     for (std::size_t shard = 0; shard < by_shard.size(); ++shard) {
-        const Ids& mine = by_shard[shard];
-        for (std::size_t at = 0; at < mine.size(); at += kAtOnce) {
-            const auto begin = mine.begin() + static_cast<std::ptrdiff_t>(at);
-            const auto size = static_cast<std::ptrdiff_t>(std::min(kAtOnce, mine.size() - at));
-            std::function<Results()> question = [impl, shard, some = Ids(begin, begin + size), act, ticket] {
+        for (std::span<const std::size_t> left = by_shard[shard]; !left.empty();) {
+            const auto mine = left.first(std::min(kAtOnce, left.size()));
+            left = left.subspan(mine.size());
+            Ids some;
+            for (const std::size_t i : mine) some.push_back(ids[i]);
+            std::function<Results()> question = [impl, shard, some = std::move(some), act, ticket] {
                 return act(*impl->parts[shard].owner, some, ticket);
             };
-            Results some = co_await ask<Results>(loop, impl->loops.at(shard), std::move(question));
-            std::ranges::move(some, std::back_inserter(all));
+            const Results results = co_await ask<Results>(loop, impl->loops.at(shard), std::move(question));
+            for (std::size_t k = 0; k < mine.size(); ++k) all[mine[k]] = results[k];
         }
     }
     co_return all;

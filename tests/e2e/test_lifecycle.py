@@ -1,10 +1,12 @@
 """Start, stop, reload: signals, configuration errors, PID file."""
 
+import contextlib
 import json
 import os
 import re
 import resource
 import signal
+import socket
 import subprocess
 import time
 
@@ -88,6 +90,26 @@ def a_second_sigterm_stops_at_once(t):
     peer.clear()
     daemon.start()
     until(lambda: (daemon.retry_all(), peer.messages)[1], 20, "the message", step=0.3)
+
+
+def what_is_deleted_while_a_connection_is_opened_is_gone_after_a_stop(t):
+    """The next hop's queue of connections is full: it never answers. No stop waits for that, whatever its patience."""
+    with contextlib.ExitStack() as sockets:
+        silent = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(8):
+            caller = sockets.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(silent.getsockname())
+        daemon = t.relay(f"127.0.0.1:{silent.getsockname()[1]}",
+                         {"delivery": {"timeouts": {"connect": "1h"}}, "server": {"shutdown_grace": "10m"}})
+        submit(daemon.smtp, "b@example.net")
+        until(lambda: [m["why"] for m in daemon.queue()] == ["connecting"], 20, "the attempt")
+        identity = daemon.queue()[0]["id"]
+        told = daemon.mailctl("queue", "delete", identity, "--yes", json_output=True)
+        assert len(told) == 1 and told[0]["result"].startswith("in an attempt"), told
+        assert daemon.stop() == 0
+        daemon.start()
+        assert not daemon.queue()
 
 
 def sighup_takes_a_good_configuration(t):

@@ -85,6 +85,23 @@ def a_frozen_domain_stays_so_for_what_comes_and_over_a_restart(t):
     assert len(peer.messages) == 3
 
 
+def an_order_about_many_tells_as_it_goes_on(t):
+    daemon = t.relay(t.peer())
+    daemon.mailctl("queue", "freeze", "--all")
+    for number in range(120):
+        submit(daemon.smtp, f"r{number}@example.net", message(f"number {number}"))
+    with Control(daemon.socket) as control:
+        control.send(pack({"v": 1, "id": 7, "cmd": "queue.delete", "args": {"recipient": "r", "yes": True}}))
+        frames = [control.read()]
+        while frames[-1].get("more"):
+            frames.append(control.read())
+    assert len(frames[0]["result"]) <= 10, "the first frame does not wait for many"
+    assert len(frames) > 2 and all(frame["ok"] for frame in frames)
+    assert {m["result"] for frame in frames for m in frame["result"]} == {"deleted"}
+    assert frames[-1]["info"] == {"changed": 120, "unknown": 0}, frames[-1]
+    assert not daemon.queue()
+
+
 def a_long_list_begins_at_once(t):
     daemon = t.relay(t.peer())
     daemon.mailctl("queue", "freeze", "--all")
