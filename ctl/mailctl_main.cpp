@@ -64,6 +64,16 @@ int run_here(const ctl::CommandLine& line) {
     return done;
 }
 
+// A trace of which nothing is known, an order of which no id is in the queue.
+bool found_nothing(const control::Value& info) {
+    const auto is = [&](std::string_view name, bool zero) {
+        const auto* value = info.find(name);
+        const auto number = value != nullptr ? value->integer() : std::nullopt;
+        return number && (*number == 0) == zero;
+    };
+    return is("stories", true) || (is("changed", true) && is("unknown", false));
+}
+
 int run(const ctl::CommandLine& line) {
     if (line.command->local) return run_here(line);
     const auto token = ctl::find_token(line.token, line.token_file);
@@ -101,7 +111,7 @@ int run(const ctl::CommandLine& line) {
     } else {
         out(line.json ? control::to_json(answer->result, true) + "\n" : ctl::show(answer->result));
     }
-    return done;
+    return found_nothing(answer->info) ? refused : done;
 }
 
 // `mailctl completion SHELL`

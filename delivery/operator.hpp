@@ -49,7 +49,7 @@ struct MessageView {
     std::string sender;  // "" for "<>"
     base::WallTime arrival{};
     std::uint64_t size = 0;
-    bool frozen = false;  // the message itself
+    bool frozen = false;  // by itself, or some pending recipient by its domain or with everything
     std::string header_message_id;
     std::string client_ip;
     std::string auth_user;
@@ -152,7 +152,7 @@ struct Stats {
     std::uint64_t in_flight = 0;  // recipients in an attempt
     std::uint64_t waiting = 0;    // recipients that may start
     std::uint64_t deferred = 0;   // recipients waiting for their next try
-    std::uint64_t frozen = 0;     // messages frozen by themselves
+    std::uint64_t frozen = 0;     // messages of which something is frozen
     bool everything_frozen = false;
     std::vector<std::string> frozen_domains;
     std::vector<DestinationStats> destinations;  // those with anything to do, busiest first, at most 100

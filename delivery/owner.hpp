@@ -113,6 +113,7 @@ private:
                   const std::shared_ptr<const spool::Body>& body, bool urgent);
     const RoutePtr& route_of(Domain& domain);
     bool frozen(const Message& m, const Slot& slot) const { return m.frozen || frozen_->covers(slot.domain->name); }
+    bool holds_frozen(const Message& m) const;  // it, or a recipient that is pending
     std::vector<std::uint32_t> take_expired(Message& m, base::WallTime now);
     static Removal wanted_removal(const Message& m);
     static std::vector<std::uint32_t> take_removed(Message& m);

@@ -63,7 +63,8 @@ Owner::Waits Owner::waits(const Message& m, const Slot& slot) const {
         };
         const auto job = std::ranges::find_if(m.jobs, holds);
         if (job == m.jobs.end()) return {Hold::none, std::nullopt};
-        if ((*job)->state == Job::State::waiting) return waiting_for(**job);
+        if ((*job)->state == Job::State::waiting)
+            return frozen(m, slot) ? Waits{Hold::frozen, std::nullopt} : waiting_for(**job);
         return {(*job)->stage, std::nullopt};
     }
     if (frozen(m, slot)) return {Hold::frozen, std::nullopt};
@@ -93,7 +94,7 @@ std::optional<MessageView> Owner::view(const base::Ulid& id) const {
     view.id = m->id;
     view.arrival = m->arrival;
     view.size = m->size;
-    view.frozen = m->frozen;
+    view.frozen = holds_frozen(*m);
     for (const Slot& slot : m->slots) view.recipients.push_back(recipient_view(*m, slot));
     return view;
 }
@@ -151,7 +152,7 @@ Owner::Place Owner::count(Stats& stats, Place from) const {
     const base::WallTime t = now();
     return go_on(messages_.walk(from, kTurn, [&](const Message& m) {
         ++stats.messages;
-        if (m.frozen) ++stats.frozen;
+        if (holds_frozen(m)) ++stats.frozen;
         std::uint64_t dispatched = 0;
         for (const Slot& slot : m.slots) {
             if (!slot.pending()) continue;
@@ -167,6 +168,10 @@ Owner::Place Owner::count(Stats& stats, Place from) const {
         }
         stats.in_flight += dispatched;
     }));
+}
+
+bool Owner::holds_frozen(const Message& m) const {
+    return m.frozen || std::ranges::any_of(m.slots, [&](const Slot& s) { return s.pending() && frozen(m, s); });
 }
 
 Owner::Place Owner::refreeze(const Frozen& before, Place from) {

@@ -58,6 +58,8 @@ def one_grammar_says_which_messages_are_meant(t):
     told = daemon.mailctl("queue", "unfreeze", one, "01ARZ3NDEKTSV4RRFFQ69G5FAV", json_output=True)
     assert told[0] == {"id": one, "result": "unfrozen"} and told[1]["result"] == "not in the queue", told
 
+    assert daemon.mailctl("queue", "retry", "01ARZ3NDEKTSV4RRFFQ69G5FAV", check=False).returncode == 1
+
     for unclear in (("retry",), ("freeze",), ("retry", one, "--domain", "example.net"), ("delete", "--all"),
                     ("delete", one), ("list", "--status", "bored")):
         done = daemon.mailctl("queue", *unclear, check=False)
@@ -243,7 +245,7 @@ def a_redirected_message_goes_elsewhere_once_over_a_crash(t):
     assert sent.to == ["Zoe@example.com"] and sent.sender == "ann@example.com", sent
     daemon.wait_queue(1)
     told = daemon.mailctl("queue", "redirect", second, "--to", "zack@example.com", json_output=True)
-    assert told["as"] in daemon.mailctl("trace", second).stdout
+    until(lambda: told["as"] in daemon.mailctl("trace", second, check=False).stdout, 10, "the history of it")
     assert other.wait(2)[1].to == ["zack@example.com"]
     daemon.wait_queue(0)
     peer.start()

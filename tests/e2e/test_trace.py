@@ -1,5 +1,6 @@
 """mailctl trace: what happened to a message, also over restarts, and to those who never got as far as DATA."""
 
+import json
 import os
 import subprocess
 
@@ -10,7 +11,9 @@ from harness.wait import until
 
 
 def _trace(daemon, what, *options):
-    events = daemon.mailctl("trace", what, *options, json_output=True)
+    done = daemon.mailctl("trace", what, *options, "--json", check=False)
+    events = json.loads(done.stdout)
+    assert done.returncode == (0 if events else 1), done
     return sorted(events, key=lambda event: event["time"])
 
 
@@ -125,7 +128,8 @@ def what_a_local_program_sent_has_a_story_too(t):
 def nothing_known_and_nonsense_are_told_apart(t):
     daemon = t.daemon()
     assert _trace(daemon, "nobody@example.org") == []
-    assert "nothing is known" in daemon.mailctl("trace", "192.0.2.99").stdout
+    unknown = daemon.mailctl("trace", "192.0.2.99", check=False)
+    assert unknown.returncode == 1 and "nothing is known" in unknown.stdout, unknown
     assert daemon.mailctl("trace", "no such thing", check=False).returncode == 2
     assert daemon.mailctl("trace", check=False).returncode == 2
 

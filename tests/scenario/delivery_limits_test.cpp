@@ -162,7 +162,9 @@ TEST_CASE("freezing a message, a domain, everything") {
     w.loops.run_for(24h);
     CHECK(peer->connections() == 0);
     auto view = w.ask(w.service->view(loop, id));
+    CHECK(view.frozen);
     CHECK(view.recipients[0].why == Hold::frozen);
+    CHECK(w.ask(w.service->stats(loop)).frozen == 1);
     CHECK_FALSE(view.recipients[0].next_try);
     ListQuery query;
     query.which.status = Selector::Status::frozen;
