@@ -301,7 +301,7 @@ control::Steering::Outcome Daemon::reload() {
         base::log::error("server.reload_refused", {{"msg", "the configuration stays as it was"}, {"reason", why}});
         return std::unexpected(why);
     };
-    auto fresh = load_config(config_.path);
+    auto fresh = load_config(config_.path, config_.server.hostname);  // no question to a resolver
     if (!fresh) return refuse(fresh.error().text);
     auto tls = make_tls(*fresh, std::nullopt);
     if (!tls) return refuse(tls.error().log_text);

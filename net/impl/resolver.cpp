@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/guarded.hpp"
 #include "net/dns.hpp"
 #include "net/dns_message.hpp"
@@ -111,6 +112,9 @@ int weight(DnsStatus status) {
     }
 }
 
+// How long a local failure speaks against us while nobody asks anything else: an idle server is no broken one.
+constexpr base::Duration kFailureHolds = std::chrono::minutes(1);
+
 class AresResolver final : public Resolver {
 public:
     AresResolver(const DnsConfig& config, std::vector<PerLoop> loops) : cache_(config), loops_(std::move(loops)) {}
@@ -134,7 +138,11 @@ private:
     impl::DnsCache cache_;
     std::atomic<std::uint64_t> queries_{0};
     std::atomic<std::uint64_t> hits_{0};
-    base::Guarded<std::string> local_failure_;  // of the last query; "" if it was none
+    struct LocalFailure {
+        std::string text;  // "" if there was none
+        base::SteadyTime at{};
+    };
+    base::Guarded<LocalFailure> local_failure_;  // of the last query
     std::vector<PerLoop> loops_;
 };
 
@@ -191,7 +199,7 @@ void AresResolver::on_answer(Loop& loop, const DnsQuestion& question, const std:
                              const FlightPtr& flight, int status, std::span<const std::uint8_t> message) {
     auto answer = message.empty() ? without_message(status, name) : parse_dns_answer(message, name, question.type);
     local_failure_.with(
-        [&](std::string& text) { text = answer.status == DnsStatus::local ? answer.text : std::string(); });
+        [&](LocalFailure& last) { last = {answer.status == DnsStatus::local ? answer.text : "", loop.now()}; });
     if (!answer.incomplete) {
         land(loop, question, flight, std::move(answer));
         return;
@@ -248,7 +256,8 @@ Task<AddressAnswer> AresResolver::addresses(Loop& loop, std::string name) {
 
 DnsHealth AresResolver::health() const {
     DnsHealth health;
-    health.text = local_failure_.with([](const std::string& text) { return text; });
+    const LocalFailure last = local_failure_.with([](const LocalFailure& failure) { return failure; });
+    if (base::SystemClock().steady() - last.at < kFailureHolds) health.text = last.text;
     health.ok = health.text.empty();
     health.queries = queries_;
     health.cache_hits = hits_;

@@ -96,7 +96,7 @@ struct Config {
 Config default_config();
 
 // Without a configuration file: everything under the current user's own folders, unprivileged ports, loopback.
-Config embedded_config();
+Config embedded_config(const std::string& machine = {});
 
 base::config::Table<Config> config_table();
 

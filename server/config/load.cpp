@@ -72,8 +72,8 @@ constexpr std::uint16_t kSmtpPort = 25;
 constexpr std::uint16_t kUnprivilegedSmtpPort = 2525;
 
 // What one key's default takes from another's value.
-void finish(Config& config) {
-    if (config.server.hostname.empty()) config.server.hostname = machine_name();
+void finish(Config& config, const std::string& machine) {
+    if (config.server.hostname.empty()) config.server.hostname = machine.empty() ? machine_name() : machine;
     if (config.control.socket.empty()) config.control.socket = config.server.runtime_dir + "/control.sock";
     // A file without listeners has the default one, with what [smtp] says.
     if (config.listeners.empty()) config.listeners.push_back(door(any(kSmtpPort), config.smtp));
@@ -115,7 +115,7 @@ Config default_config() {
     return config;
 }
 
-Config embedded_config() {
+Config embedded_config(const std::string& machine) {
     Config config;
     const auto data = user_data_dir();
     config.server.data_dir = data;
@@ -127,29 +127,31 @@ Config embedded_config() {
         config.listeners.push_back(door(loopback6(kUnprivilegedSmtpPort), config.smtp));
     else
         config.health.listen_address.ip = {};  // 0.0.0.0
-    finish(config);
+    finish(config, machine);
     return config;
 }
 
-std::expected<Config, ConfigErrors> parse_config(std::string_view text, const std::string& file) {
+std::expected<Config, ConfigErrors> parse_config(std::string_view text, const std::string& file,
+                                                 const std::string& machine) {
     Problems problems;
     Config config;
     config.path = file;
     if (const auto document = parse_toml(text, problems)) config_table().read(*document, config, problems);
     if (!problems.empty()) return std::unexpected(ConfigErrors{problems.text(file)});
-    finish(config);
+    finish(config, machine);
     return config;
 }
 
-std::expected<Config, ConfigErrors> load_config(const std::string& path) {
+std::expected<Config, ConfigErrors> load_config(const std::string& path, const std::string& machine) {
     std::string file = path;
     if (file.empty()) {
-        if (::geteuid() != 0 || ::access(std::string(kSystemConfig).c_str(), F_OK) != 0) return embedded_config();
+        if (::geteuid() != 0 || ::access(std::string(kSystemConfig).c_str(), F_OK) != 0)
+            return embedded_config(machine);
         file = kSystemConfig;
     }
     const auto bytes = read_file(file);
     if (!bytes) return std::unexpected(bytes.error());
-    return parse_config(*bytes, file);
+    return parse_config(*bytes, file, machine);
 }
 
 std::string print_config() {

@@ -17,11 +17,13 @@ struct ConfigErrors {
 inline constexpr std::string_view kSystemConfig = "/etc/posthorn/posthorn.toml";
 inline constexpr std::size_t kMaxConfigFile = 4U << 20U;
 
-// `path` empty: for root the system's file where it exists, else embedded defaults.
-std::expected<Config, ConfigErrors> load_config(const std::string& path);
+// `path` empty: for root the system's file where it exists, else embedded defaults. `machine`: the hostname where none is
+// configured; "" asks the system for it, which may wait for a resolver.
+std::expected<Config, ConfigErrors> load_config(const std::string& path, const std::string& machine = {});
 
 // `file` is for the messages. Starts from default_config().
-std::expected<Config, ConfigErrors> parse_config(std::string_view text, const std::string& file);
+std::expected<Config, ConfigErrors> parse_config(std::string_view text, const std::string& file,
+                                                 const std::string& machine = {});
 
 // The commented reference: every key with its default.
 std::string print_config();

@@ -128,6 +128,7 @@ TEST_CASE("a bad endpoint or next hop is refused with its text") {
 }
 
 TEST_CASE("without a file everything is under the user's own folders") {
+    CHECK(embedded_config("mx.example.org").server.hostname == "mx.example.org");
     const auto config = embedded_config();
     CHECK(config.path.empty());
     CHECK(config.server.spool_dir.starts_with(config.server.data_dir));
