@@ -39,9 +39,6 @@ public:
     // A connection that did not come through a listener of ours (tests, socket activation). On the stream's loop.
     void serve(std::unique_ptr<net::Stream> stream, const ListenerConfig& listener, const Config& config);
 
-    // Not ready: greetings and MAIL are answered 421 4.3.2. Any thread.
-    void set_ready(bool ready) { shared_.ready = ready; }
-
     // Stops accepting; sessions end with 421 when no message is under way. Any thread but a loop's; idempotent.
     void shut_down();
     // What is left ends now, but for commits and the replies to them.

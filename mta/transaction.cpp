@@ -46,14 +46,14 @@ smtp::Verdict Session::judge_client() {
         worker_.shared.counters.turned_away.add();
         return smtp::Verdict::no({421, "4.7.0", "Too many connections from you"});
     }
-    if (!worker_.shared.ready) return going_down();
+    if (worker_.shared.queue->broken()) return going_down();
     if (!std::exchange(connected_, true)) worker_.shared.events.record(event(mail::EventKind::connected));
     return smtp::Verdict::yes();
 }
 
 // Room for the message is asked for here, so that a full disk says so before anything was sent.
 smtp::Verdict Session::judge_sender() {
-    if (!worker_.shared.ready) return going_down();
+    if (worker_.shared.queue->broken()) return going_down();
     mail_began_ = worker_.loop.now();
     intake_.reset();
     auto intake = worker_.shared.queue->begin(worker_.loop, machine_.transaction().mail.size);

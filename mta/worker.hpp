@@ -38,7 +38,6 @@ struct Shared {
     Counters counters;
     std::shared_ptr<ClientLimits> clients = ClientLimits::make();
     std::atomic<std::size_t> sessions{0};
-    std::atomic<bool> ready{true};
     std::atomic<bool> stopping{false};
     std::mutex drained_mutex;
     std::condition_variable drained;

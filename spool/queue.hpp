@@ -157,6 +157,9 @@ public:
     // but is never synced; nullopt: none. Start-up counts crashes per message with it.
     virtual void set_in_hand(std::size_t loop_index, std::optional<base::Ulid> id) = 0;
 
+    // Nothing can be promised any more, by more than a want of space: a write or sync failed, and so did the next try.
+    // It may pass. Any thread, and cheap.
+    virtual bool broken() const { return false; }
     virtual QueueStats stats() const = 0;  // any thread
 
     // Probes that the spool can be written (creates, syncs, removes a file); blocking: from a pool.

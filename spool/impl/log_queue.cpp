@@ -72,6 +72,8 @@ base::Result<void> LogQueue::ready(std::uint64_t size) const {
     return base::fail(base::ErrorKind::temporary, committer_->trouble(), "4.3.0", "Temporary local problem");
 }
 
+bool LogQueue::broken() const { return !committer_->writable() && supply_->trouble().has_value(); }
+
 base::Result<std::unique_ptr<Intake>> LogQueue::begin(net::Loop& loop, std::uint64_t expected_size) {
     if (auto good = ready(expected_size); !good) return std::unexpected(good.error());
     const bool large = expected_size > config_.memory_body;

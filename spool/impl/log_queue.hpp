@@ -61,6 +61,7 @@ public:
     bool knows(const base::Ulid& id) const override { return log_->knows(id); }
     void attach(std::vector<QueueOwner*> owners) override;
     void set_in_hand(std::size_t loop_index, std::optional<base::Ulid> id) override;
+    bool broken() const override;
     QueueStats stats() const override;
     base::Result<void> probe() override;
     void stop() override;

@@ -17,6 +17,8 @@ public:
     };
     std::vector<Taken> taken;
     std::optional<base::Error> begin_error;
+    bool is_broken = false;
+    bool broken() const override { return is_broken; }
     std::optional<base::Error> flush_error;
     std::optional<base::Error> commit_error;
     base::Duration commit_takes{};

@@ -123,8 +123,8 @@ TEST_CASE("the spool in trouble") {
         CHECK(f.say(*client, "MAIL FROM:<>\r\n") == "421 4.3.2 System is shutting down\r\n");
         CHECK(client->closed());
     }
-    SUBCASE("not ready") {
-        f.receiver.set_ready(false);
+    SUBCASE("the log is broken") {
+        f.queue.is_broken = true;
         CHECK(f.say(*client, "MAIL FROM:<>\r\n").starts_with("421 4.3.2"));
         CHECK(client->closed());
         auto other = f.connect();

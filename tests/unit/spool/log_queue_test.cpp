@@ -66,6 +66,7 @@ TEST_CASE("below the reserve mail is refused with 4.3.1, and taken again when th
     Harness h;
     h.disk->set_free(h.config.reserve - 1);
     REQUIRE(h.until_writable(false));
+    CHECK_FALSE(h.queue().broken());  // full is not broken
     const auto refused = h.commit(h.new_id(), "x");
     REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().status == "4.3.1");
@@ -86,11 +87,13 @@ TEST_CASE("a failing disk: 4.3.0, not writable, well again by itself; nothing th
     REQUIRE_FALSE(failed.has_value());
     CHECK(failed.error().status == "4.3.0");
     REQUIRE(h.until_writable(false));
+    CHECK(h.queue().broken());
     CHECK_FALSE(h.queue().stats().trouble.empty());
     CHECK_FALSE(h.commit(h.new_id(), "refused at begin").has_value());
     CHECK(h.load(before).has_value());
     h.disk->fail_never();
     REQUIRE(h.until_writable(true));
+    CHECK_FALSE(h.queue().broken());
     const auto after = h.new_id();
     REQUIRE(h.commit(after, "again").has_value());
     h.kill();
