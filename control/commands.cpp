@@ -26,23 +26,15 @@ private:
     const base::Clock& clock_;
 };
 
-using Method = net::Task<base::Result<Reply>> (SystemCommands::*)(net::Loop&, Value) const;
-
 }  // namespace
 
 Handlers make_handlers(System& system, QueueDeps queue) {
     const auto commands = std::make_shared<SystemCommands>(system, queue.clock);
-    const std::pair<const char*, Method> methods[] = {
+    const NamedMethod<SystemCommands> methods[] = {
         {"system.ping", &SystemCommands::ping},
         {"system.status", &SystemCommands::status},
     };
-    Handlers handlers;
-    for (const auto& [name, method] : methods) {
-        // No coroutine itself: it makes one of a named method, which outlives no handler.
-        handlers[name] = [commands, m = method](net::Loop& loop, Value args) {
-            return ((*commands).*m)(loop, std::move(args));
-        };
-    }
+    Handlers handlers = handlers_of(commands, methods);
     add_queue_handlers(handlers, queue);
     return handlers;
 }

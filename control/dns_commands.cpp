@@ -132,26 +132,17 @@ private:
     net::LoopGroup& loops_;
 };
 
-using Method = net::Task<base::Result<Reply>> (DnsCommands::*)(net::Loop&, Value) const;
-
 }  // namespace
 
 Handlers make_dns_handlers(net::Resolver& resolver, net::LoopGroup& loops) {
     const auto commands = std::make_shared<DnsCommands>(resolver, loops);
-    const std::pair<const char*, Method> methods[] = {
+    const NamedMethod<DnsCommands> methods[] = {
         {"dns.list-cache", &DnsCommands::list_cache},
         {"dns.clear-cache", &DnsCommands::clear_cache},
         {"dns.lookup", &DnsCommands::lookup},
         {"dns.refresh", &DnsCommands::refresh},
     };
-    Handlers handlers;
-    for (const auto& [name, method] : methods) {
-        // No coroutine itself: it makes one of a named method, which outlives no handler.
-        handlers[name] = [commands, m = method](net::Loop& loop, Value args) {
-            return ((*commands).*m)(loop, std::move(args));
-        };
-    }
-    return handlers;
+    return handlers_of(commands, methods);
 }
 
 }  // namespace posthorn::control

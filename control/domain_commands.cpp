@@ -129,13 +129,11 @@ private:
     delivery::Service& delivery_;
 };
 
-using Method = net::Task<base::Result<Reply>> (DomainCommands::*)(net::Loop&, Value) const;
-
 }  // namespace
 
 Handlers make_domain_handlers(delivery::Service& delivery) {
     const auto commands = std::make_shared<DomainCommands>(delivery);
-    const std::pair<const char*, Method> methods[] = {
+    const NamedMethod<DomainCommands> methods[] = {
         {"destinations", &DomainCommands::destinations},
         {"rate.list", &DomainCommands::list_rates},
         {"rate.set", &DomainCommands::set_rate},
@@ -144,14 +142,7 @@ Handlers make_domain_handlers(delivery::Service& delivery) {
         {"dns.set-override", &DomainCommands::set_override},
         {"dns.remove-override", &DomainCommands::remove_override},
     };
-    Handlers handlers;
-    for (const auto& [name, method] : methods) {
-        // No coroutine itself: it makes one of a named method, which outlives no handler.
-        handlers[name] = [commands, m = method](net::Loop& loop, Value args) {
-            return ((*commands).*m)(loop, std::move(args));
-        };
-    }
-    return handlers;
+    return handlers_of(commands, methods);
 }
 
 }  // namespace posthorn::control

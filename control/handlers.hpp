@@ -1,11 +1,13 @@
 // What answers a command of the table. Handlers are coroutines of the admin loop; they never block it.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/result.hpp"
 #include "control/protocol/value.hpp"
@@ -35,5 +37,22 @@ struct Reply {
 // a temporary one "busy", an internal one "failed"; its log_text is what the operator reads.
 using Handler = std::function<net::Task<base::Result<Reply>>(net::Loop& loop, Value args)>;
 using Handlers = std::map<std::string, Handler, std::less<>>;
+
+template <class Commands>
+using NamedMethod =
+    std::pair<const char*, net::Task<base::Result<Reply>> (Commands::*)(net::Loop& loop, Value args) const>;
+
+// A handler for each method of one object, which they share. It is no coroutine itself: it makes one of a named method,
+// which outlives no handler.
+template <class Commands, std::size_t Count>
+Handlers handlers_of(const std::shared_ptr<Commands>& commands, const NamedMethod<Commands> (&methods)[Count]) {
+    Handlers handlers;
+    for (const auto& [name, method] : methods) {
+        handlers[name] = [commands, m = method](net::Loop& loop, Value args) {
+            return ((*commands).*m)(loop, std::move(args));
+        };
+    }
+    return handlers;
+}
 
 }  // namespace posthorn::control

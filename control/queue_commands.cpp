@@ -195,25 +195,18 @@ private:
     const base::Clock& clock_;
 };
 
-using Method = net::Task<base::Result<Reply>> (QueueCommands::*)(net::Loop&, Value) const;
-
 }  // namespace
 
 void add_queue_handlers(Handlers& handlers, QueueDeps deps) {
     const auto commands = std::make_shared<QueueCommands>(deps);
-    const std::pair<const char*, Method> methods[] = {
+    const NamedMethod<QueueCommands> methods[] = {
         {"queue.list", &QueueCommands::list},     {"queue.view", &QueueCommands::view},
         {"queue.stats", &QueueCommands::stats},   {"queue.route", &QueueCommands::route},
         {"queue.retry", &QueueCommands::retry},   {"queue.process-now", &QueueCommands::process_now},
         {"queue.freeze", &QueueCommands::freeze}, {"queue.unfreeze", &QueueCommands::unfreeze},
         {"queue.delete", &QueueCommands::remove}, {"queue.redirect", &QueueCommands::redirect},
     };
-    for (const auto& [name, method] : methods) {
-        // No coroutine itself: it makes one of a named method, which outlives no handler.
-        handlers[name] = [commands, m = method](net::Loop& loop, Value args) {
-            return ((*commands).*m)(loop, std::move(args));
-        };
-    }
+    handlers.merge(handlers_of(commands, methods));
     handlers.merge(make_export_handlers(deps.queue, deps.disk));
 }
 

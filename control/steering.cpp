@@ -41,25 +41,16 @@ private:
     Steering& steering_;
 };
 
-using Method = net::Task<base::Result<Reply>> (SteeringCommands::*)(net::Loop&, Value) const;
-
 }  // namespace
 
 Handlers make_steering_handlers(Steering& steering) {
     const auto commands = std::make_shared<SteeringCommands>(steering);
-    const std::pair<const char*, Method> methods[] = {
+    const NamedMethod<SteeringCommands> methods[] = {
         {"system.reload", &SteeringCommands::reload},
         {"system.shutdown", &SteeringCommands::shut_down},
         {"system.config", &SteeringCommands::config},
     };
-    Handlers handlers;
-    for (const auto& [name, method] : methods) {
-        // No coroutine itself: it makes one of a named method, which outlives no handler.
-        handlers[name] = [commands, m = method](net::Loop& loop, Value args) {
-            return ((*commands).*m)(loop, std::move(args));
-        };
-    }
-    return handlers;
+    return handlers_of(commands, methods);
 }
 
 }  // namespace posthorn::control
