@@ -58,7 +58,7 @@ Run::Life::~Life() {
 }
 
 Run::Run(std::uint64_t seed, bool verbose)
-    : seed_(seed), trace_(verbose), ledger_(trace_), world_(seed, trace_, ledger_) {
+    : trace_(verbose), ledger_(trace_), world_(seed, trace_, ledger_) {
     store_ = world_.dice.chance(400) ? make_log_store(seed) : make_memory_store(seed);
 }
 

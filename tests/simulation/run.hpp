@@ -68,7 +68,6 @@ private:
     void cancel();
     bool broken() const { return !ledger_.violation().empty(); }
 
-    std::uint64_t seed_;
     Trace trace_;
     Ledger ledger_;
     World world_;
