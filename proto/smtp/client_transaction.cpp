@@ -30,8 +30,7 @@ void ClientSession::begin(ClientMessage message) {
     chunks_ = use_chunks(message_, server_);
     stuffer_ = {};
     sent_ = chunk_left_ = 0;
-    if (const auto why = impassable(message_, server_, options_.eight_bit))
-        settle_open(*why, FailureScope::host);
+    if (const auto why = impassable(message_, server_, options_.eight_bit)) settle_open(*why, FailureScope::host);
     for (std::size_t i = 0; i < progress_.size(); ++i) {
         const auto why = impassable(message_.envelope->recipients[message_.recipients[i]], server_);
         if (why && progress_[i].stand != Stand::done) settle(i, *why, FailureScope::host);

@@ -57,8 +57,7 @@ Run::Life::~Life() {
     service.reset();
 }
 
-Run::Run(std::uint64_t seed, bool verbose)
-    : trace_(verbose), ledger_(trace_), world_(seed, trace_, ledger_) {
+Run::Run(std::uint64_t seed, bool verbose) : trace_(verbose), ledger_(trace_), world_(seed, trace_, ledger_) {
     store_ = world_.dice.chance(400) ? make_log_store(seed) : make_memory_store(seed);
 }
 
