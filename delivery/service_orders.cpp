@@ -4,6 +4,7 @@
 
 #include "delivery/ask.hpp"
 #include "delivery/service_impl.hpp"
+#include "delivery/wait.hpp"
 #include "mail/address.hpp"
 #include "net/pool.hpp"
 
@@ -16,39 +17,6 @@ constexpr std::size_t kAtOnce = 100;  // messages of one turn of a loop
 constexpr std::size_t kUnwritten = 1000;
 // For changes that do not become durable: then who asked hears that it goes on.
 constexpr base::Duration kSignOfLife = std::chrono::seconds(5);
-
-// Until all copies of its ticket are gone.
-class Wait {
-public:
-    explicit Wait(net::Loop& loop) : over_(std::make_shared<Over>(loop)) {
-        ticket_ = std::shared_ptr<void>(nullptr, [&loop, over = over_](void*) {
-            loop.post([over] {
-                over->flag = true;
-                over->event.notify_all();
-            });
-        });
-    }
-    const Ticket& ticket() const { return ticket_; }
-    // False: not yet.
-    net::Task<bool> all_gone(base::SteadyTime until) {
-        const std::shared_ptr<Over> over = over_;
-        ticket_.reset();
-        while (!over->flag) {
-            const bool notified = co_await over->event.wait(until);
-            if (!notified) break;
-        }
-        co_return over->flag;
-    }
-
-private:
-    struct Over {
-        explicit Over(net::Loop& loop) : event(loop) {}
-        bool flag = false;
-        net::Event event;
-    };
-    std::shared_ptr<Over> over_;
-    Ticket ticket_;
-};
 
 // Done with these ids of one owner; what it came to, in their order. The ticket is kept until it is durable.
 using Ids = std::vector<base::Ulid>;

@@ -13,6 +13,7 @@
 #include <iterator>
 
 #include "base/config/reference.hpp"
+#include "delivery/overrides.hpp"
 #include "mail/address.hpp"
 #include "server/config/toml.hpp"
 
@@ -84,12 +85,7 @@ void finish(Config& config, const std::string& machine) {
     delivery.state_dir = config.server.spool_dir;
     if (delivery.dsn.reporting_mta.empty()) delivery.dsn.reporting_mta = delivery.hostname;
     if (delivery.dsn.postmaster.empty()) delivery.dsn.postmaster = "postmaster@" + delivery.dsn.reporting_mta;
-    for (auto& rule : delivery.routing.rules) {
-        const bool below = rule.pattern.starts_with("*.");
-        if (rule.pattern != "*")
-            rule.pattern =
-                (below ? "*." : "") + mail::domain_key(std::string_view(rule.pattern).substr(below ? 2 : 0));
-    }
+    for (auto& rule : delivery.routing.rules) rule.pattern = delivery::override_pattern(rule.pattern);
 }
 
 std::expected<std::string, ConfigErrors> read_file(const std::string& path) {
