@@ -72,7 +72,12 @@ base::Result<void> LogQueue::ready(std::uint64_t size) const {
     return base::fail(base::ErrorKind::temporary, committer_->trouble(), "4.3.0", "Temporary local problem");
 }
 
-bool LogQueue::broken() const { return !committer_->writable() && supply_->trouble().has_value(); }
+// A disk that fails may keep the next segment from being made, too: only a want of space is none of it.
+bool LogQueue::broken() const {
+    if (committer_->writable()) return false;
+    const auto made = supply_->trouble();
+    return made || made.error().status != "4.3.1";
+}
 
 base::Result<std::unique_ptr<Intake>> LogQueue::begin(net::Loop& loop, std::uint64_t expected_size) {
     if (auto good = ready(expected_size); !good) return std::unexpected(good.error());
