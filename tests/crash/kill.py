@@ -315,7 +315,7 @@ def delivered_again(log: Path):
     with log.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if '"message.delivered"' in line and line.endswith("}\n"):
-                record = json.loads(line)
+                record = json.loads(line[line.rindex('{"timestamp"'):])  # behind a line that a kill cut off
                 seen[record["message_id"], record["recipient"]] += 1
     return [key for key, count in seen.items() if count > 1]
 

@@ -102,12 +102,13 @@ class Sink:
         print(kind, f"{time.monotonic():.3f}", *words, file=self.journal, flush=True)
 
 
-async def main():
-    with open(sys.argv[2], "a", encoding="utf-8") as journal:
-        sink = Sink(journal)
-        server = await asyncio.start_server(sink.serve, "127.0.0.1", int(sys.argv[1]), limit=1 << 20, backlog=1000)
-        async with server:
-            await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+async def main(journal):
+    sink = Sink(journal)
+    server = await asyncio.start_server(sink.serve, "127.0.0.1", int(sys.argv[1]), limit=1 << 20, backlog=1000)
+    async with server:
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
-asyncio.run(main())
+# The end of the loop cancels what is still served, and that is written down, too.
+with open(sys.argv[2], "a", encoding="utf-8") as journal:
+    asyncio.run(main(journal))
