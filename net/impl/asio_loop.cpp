@@ -97,8 +97,11 @@ void AsioLoop::abandon() {
 }
 
 bool AsioLoop::clear_buried() {
-    const auto dead = buried_.with([](auto& buried) { return std::exchange(buried, {}); });
-    return !dead.empty();
+    auto dead = buried_.with([](auto& buried) { return std::exchange(buried, {}); });
+    const bool any = !dead.empty();
+    dead.clear();
+    context_.shutdown();
+    return any;
 }
 
 AsioLoops::AsioLoops(std::size_t threads) {
@@ -108,9 +111,7 @@ AsioLoops::AsioLoops(std::size_t threads) {
 
 AsioLoops::~AsioLoops() {
     stop();
-    // What dies on one loop may post to another, which must not have died before it.
-    while (std::ranges::any_of(loops_, &AsioLoop::clear_buried)) {
-    }
+    bury(loops_);
 }
 
 void AsioLoops::start() {

@@ -34,6 +34,7 @@ public:
     // After run() has returned: destroys what waits. What is posted from here on is buried, so that a thread
     // which posts never destroys a coroutine of this loop.
     void abandon();
+    // Destroys what is buried and what that left in the context. False: nothing was buried.
     bool clear_buried();
 
 private:

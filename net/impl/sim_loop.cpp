@@ -102,14 +102,17 @@ public:
         timers_.clear();
         context_.shutdown();
     }
-    // False: there was nothing. What is destroyed may post.
+    // Destroys what is buried and what that left in the context. False: nothing was buried.
     bool clear_buried() {
         std::vector<Callback> dead;
         {
             const std::lock_guard lock(shared_.mutex);
             dead.swap(buried_);
         }
-        return !dead.empty();
+        const bool any = !dead.empty();
+        dead.clear();
+        context_.shutdown();
+        return any;
     }
 
 private:
@@ -208,9 +211,7 @@ SimLoops::SimLoops(std::size_t loops, base::WallTime start) : impl_(std::make_un
 
 SimLoops::~SimLoops() {
     stop();
-    // What dies on one loop may post to another, which must not have died before it.
-    while (std::ranges::any_of(impl_->loops, &SimLoop::clear_buried)) {
-    }
+    impl::bury(impl_->loops);
 }
 
 void SimLoops::stop() {

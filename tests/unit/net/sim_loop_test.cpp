@@ -34,6 +34,20 @@ Task<> wait_forever(Loop& loop, std::shared_ptr<int> held) {
     ++*held;
 }
 
+// What dies with a coroutine may still have something to tell another loop.
+struct TellsAtItsEnd {
+    Loop& other;
+    ~TellsAtItsEnd() {
+        other.post([] {});
+    }
+};
+
+Task<> offload_and_tell(Loop& loop, Pool& pool, Loop& other) {
+    const TellsAtItsEnd last{other};
+    std::move_only_function<base::Result<int>()> job = [] { return 7; };
+    (void)co_await offload(loop, pool, std::move(job));
+}
+
 Task<> move_and_check(Loop& first, Loop& second, bool* right) {
     co_await move_to(second);
     *right = second.in_loop() && !first.in_loop();
@@ -96,6 +110,19 @@ TEST_CASE("the end of a simulation destroys what waits") {
     }
     CHECK(held.use_count() == 1);
     CHECK(*held == 0);
+}
+
+// Red as a use after free, under ASan at the latest.
+TEST_CASE("a coroutine that a pool's job outlives dies before all loops do") {
+    for (const bool other_first : {true, false}) {
+        SimLoops sim(2);
+        auto pool = sim.make_pool("late", 10, 1h);
+        spawn(sim.at(other_first ? 1 : 0), "late",
+              offload_and_tell(sim.at(other_first ? 1 : 0), *pool, sim.at(other_first ? 0 : 1)));
+        sim.run_for(1s);
+        sim.stop();
+        pool.reset();  // the job ends here, and its caller's loop is gone
+    }
 }
 
 TEST_CASE("a coroutine moves between simulated loops") {
