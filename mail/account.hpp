@@ -42,7 +42,7 @@ std::optional<std::string> from_path_component(std::string_view component);
 template <>
 struct std::hash<posthorn::mail::AccountName> {
     std::size_t operator()(const posthorn::mail::AccountName& name) const noexcept {
-        const std::hash<std::string_view> hash;
-        return hash(name.local) * 31 + hash(name.domain);
+        const std::hash<std::string_view> part;
+        return part(name.local) * 31 + part(name.domain);
     }
 };

@@ -74,7 +74,8 @@ public:
     virtual Task<Added> deliver(net::Loop& loop, Account account, Delivery delivery) = 0;
     // Room for a delivery that was promised (LMTP), until it is delivered or released, or the server ends; EDQUOT.
     // The same id again replaces what it held.
-    virtual Task<void> reserve(net::Loop& loop, Account account, base::Ulid id, std::uint64_t bytes, Quota quota) = 0;
+    virtual Task<void> reserve(net::Loop& loop, Account account, base::Ulid id, std::uint64_t bytes,
+                               Quota quota) = 0;
     virtual void release(const Account& account, const base::Ulid& id) = 0;  // any thread
     // Ids of deliveries older than this need not be known any more: the spool has none of them. Any thread.
     virtual void forget_deliveries(base::WallTime before) = 0;
@@ -111,8 +112,8 @@ public:
     // ---- changing what is in it
     virtual Task<FlagsChanged> store_flags(net::Loop& loop, Account account, MailboxId mailbox, UidSet uids,
                                            FlagChange change) = 0;
-    virtual Task<Copied> copy(net::Loop& loop, Account account, MailboxId from, UidSet uids, MailboxId to,
-                              std::optional<Quota> quota) = 0;
+    // The same emails in another mailbox: a quota has nothing to say, each email counts once.
+    virtual Task<Copied> copy(net::Loop& loop, Account account, MailboxId from, UidSet uids, MailboxId to) = 0;
     virtual Task<Copied> move(net::Loop& loop, Account account, MailboxId from, UidSet uids, MailboxId to) = 0;
     // Of these UIDs those that are there; with `only_deleted` those of them that have \Deleted.
     virtual Task<Expunged> expunge(net::Loop& loop, Account account, MailboxId mailbox, UidSet uids,
@@ -121,7 +122,8 @@ public:
     // ---- the same mail as JMAP sees it
     virtual Task<std::vector<Email>> emails(net::Loop& loop, Account account, std::vector<EmailId> ids,
                                             bool summaries) = 0;  // those that are there, in this order
-    virtual Task<std::vector<EmailId>> thread(net::Loop& loop, Account account, ThreadId thread) = 0;  // by received time
+    virtual Task<std::vector<EmailId>> thread(net::Loop& loop, Account account,
+                                              ThreadId thread) = 0;  // by received time
     // At most about `limit` ids; AccountChanges::more tells that it goes on.
     virtual Task<AccountChanges> account_changes(net::Loop& loop, Account account, ModSeq since,
                                                  std::size_t limit) = 0;

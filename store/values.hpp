@@ -48,8 +48,8 @@ bool valid_keyword(std::string_view name);
 struct FlagChange {
     enum class How : std::uint8_t { add, remove, replace };
     How how = How::add;
-    Flags system = 0;       // of flag::system
-    Keywords keywords{};    // new ones are made, but for `remove`
+    Flags system = 0;                         // of flag::system
+    Keywords keywords{};                      // new ones are made, but for `remove`
     std::optional<ModSeq> unchanged_since{};  // RFC 7162 §3.1.3: what changed after it is left alone
 };
 
@@ -171,7 +171,7 @@ struct FlagsChanged {
     Keywords keywords;
 };
 struct Copied {
-    UidValidity uid_validity = 0;                // of the mailbox they went to
+    UidValidity uid_validity = 0;           // of the mailbox they went to
     std::vector<std::pair<Uid, Uid>> uids;  // from, to; by `from`
     ModSeq modseq = 0;
 };

@@ -9,7 +9,10 @@ TEST_CASE("an account's name is its address in canonical form") {
     REQUIRE(name);
     CHECK(name->text() == "jane.doe@example.org");
     CHECK(name->path() == "example.org/jane.doe");
-    CHECK(account_name({"x", "b\xc3\xbc" "cher.example"})->domain == "xn--bcher-kva.example");
+    CHECK(account_name({"x",
+                        "b\xc3\xbc"
+                        "cher.example"})
+              ->domain == "xn--bcher-kva.example");
     CHECK_FALSE(account_name({"", "example.org"}));
     CHECK_FALSE(account_name({"x", "not a domain"}));
 }

@@ -1,0 +1,26 @@
+// The one contract of the store port, for every backend.
+#include <doctest/doctest.h>
+
+#include "tests/support/memory_store.hpp"
+#include "tests/unit/store/store_contract.hpp"
+
+using namespace posthorn;
+using namespace posthorn::store;
+
+namespace {
+
+class MemoryHarness final : public StoreHarness {
+public:
+    Store& store() override { return store_; }
+    void restart() override {}
+    bool survives() const override { return false; }
+
+private:
+    test::MemoryStore store_;
+};
+
+}  // namespace
+
+TEST_CASE("a store in memory keeps the contract") {
+    check_store_contract([] { return std::make_unique<MemoryHarness>(); });
+}
