@@ -61,6 +61,7 @@ struct Envelope {
     ClientInfo client;
     std::string listener;  // "smtp [::]:25"
     base::WallTime arrival{};
+    base::WallTime hold_until{};   // RFC 4865: not to be tried before; zero: at once
     std::uint64_t body_size = 0;    // octets, without trace_headers
     std::string header_message_id;  // Message-ID as found in the header; for logs only
     std::string trace_headers;      // ready to send, CRLF at each line end, goes out before the body

@@ -189,6 +189,7 @@ bool read_field(MsgpackReader& in, std::string_view key, Envelope& e) {
     if (key == "c") return read_client(in, e.client);
     if (key == "l") return in.str(e.listener);
     if (key == "t") return read_time(in, e.arrival);
+    if (key == "hu") return read_time(in, e.hold_until);
     if (key == "s") return in.uinteger(e.body_size);
     if (key == "m") return in.str(e.header_message_id);
     if (key == "h") return read_header_lines(in, e.trace_headers);
@@ -241,7 +242,8 @@ bool read_outcome(MsgpackReader& in, Outcome& outcome) {
 std::string encode_envelope(const Envelope& e) {
     MsgpackWriter out;
     const bool encrypted = e.encryption != Encryption{};
-    out.map(encrypted ? 17 : 16);
+    const bool held = e.hold_until != base::WallTime{};
+    out.map(16 + (held ? 1 : 0) + (encrypted ? 1 : 0));
     out.str("v");
     out.uinteger(kEnvelopeVersion);
     out.str("id");
@@ -277,6 +279,10 @@ std::string encode_envelope(const Envelope& e) {
     out.str(e.trace.span_id);
     out.str("x");
     write_metadata(out, e.metadata);
+    if (held) {
+        out.str("hu");
+        out.integer(base::to_ms(e.hold_until));
+    }
     if (encrypted) {
         out.str("encryption");
         write_encryption(out, e.encryption);

@@ -52,6 +52,8 @@ TEST_CASE("envelope: comes back as it went") {
     auto encrypted = full();
     encrypted.encryption = {"age-v1", true};
     CHECK(decode_envelope(encode_envelope(encrypted)).value() == encrypted);
+    encrypted.hold_until = base::from_ms(1'795'000'600'000);
+    CHECK(decode_envelope(encode_envelope(encrypted)).value() == encrypted);
 }
 
 TEST_CASE("envelope: cut anywhere it is refused") {
