@@ -98,6 +98,10 @@ struct ThreadKeys {
     bool operator==(const ThreadKeys&) const = default;
 };
 
+// What messages of one thread share (RFC 8621 §3): each message id it bears or refers to, oldest first, with the base
+// subject behind it.
+std::vector<std::string> thread_keys(const ThreadKeys& keys);
+
 struct Summary {
     MessageEnvelope envelope;
     std::vector<MimePart> parts;  // never empty
