@@ -116,11 +116,10 @@ struct Ordered {
     How how = How::done;
 };
 
-struct Changed {
-    std::vector<base::Ulid> ids;        // done (freeze of a domain or of everything: those in the queue now)
-    std::vector<base::Ulid> unknown;    // asked for, not in the queue
-    std::vector<base::Ulid> under_way;  // cancel: of `ids` those of which some is in an attempt that goes on
-    std::uint64_t count() const { return ids.size(); }
+// Which messages an order would be about.
+struct Selected {
+    std::vector<base::Ulid> ids;
+    std::vector<base::Ulid> unknown;  // asked for, not in the queue
 };
 
 // What goes on as another message.

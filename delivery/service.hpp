@@ -91,21 +91,17 @@ public:
     net::Task<base::Result<ListResult>> list(net::Loop& loop, ListQuery query);
     net::Task<base::Result<MessageView>> view(net::Loop& loop, base::Ulid id);  // permanent error: unknown
     net::Task<base::Result<Stats>> stats(net::Loop& loop);
-    // Part by part, for orders about many; the following are the same in one go.
+    // Part by part: next() carries it out.
+    //   retry: next tries become now, of recipients in the selector's domain alone if it names one; a destination that was
+    //     unreachable is tried again at once. The rate limit holds.
+    //   freeze, unfreeze: durable when told. What is in an attempt ends it. Frozen mail does not expire. Of everything or
+    //     of a whole domain it holds for what comes, too; with any other filter it is about the messages it finds.
+    //   cancel, bounce: pending recipients (of the selector's domain alone if it names one) become cancelled, or failed and
+    //     the sender is told: durable when told. Recipients in an attempt end it first, and are recorded then, at a stop
+    //     too: Ordered::How::under_way.
     std::unique_ptr<Ordering> order(Order order, Selector which);
     // Which an order would be about; nothing is done.
-    net::Task<base::Result<Changed>> select(net::Loop& loop, Selector which);
-    // Next tries become now, of recipients in the selector's domain alone if it names one; a destination that was
-    // unreachable is tried again at once. The rate limit holds.
-    net::Task<base::Result<Changed>> retry(net::Loop& loop, Selector which);
-    // Durable when it returns. What is in an attempt ends it. Frozen mail does not expire. Of everything or of a whole
-    // domain it holds for what comes, too; with any other filter it is about the messages it finds.
-    net::Task<base::Result<Changed>> freeze(net::Loop& loop, Selector which);
-    net::Task<base::Result<Changed>> unfreeze(net::Loop& loop, Selector which);
-    // Pending recipients (of the selector's domain alone if it names one) become cancelled; with `bounce` failed, and
-    // the sender is told: durable when it returns. Recipients in an attempt end it first, and are recorded then, at a
-    // stop too; Changed::under_way names their messages.
-    net::Task<base::Result<Changed>> cancel(net::Loop& loop, Selector which, bool bounce);
+    net::Task<base::Result<Selected>> select(net::Loop& loop, Selector which);
 
     // Recipients that are pending and in no attempt end here; one message with the same text goes to `to` instead, and is
     // as durable as they are ended when this returns. Errors: permanent: unknown; temporary: all are in an attempt.

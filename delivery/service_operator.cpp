@@ -226,9 +226,9 @@ net::Task<base::Result<ListResult>> Service::list(net::Loop& loop, ListQuery que
     co_return result;
 }
 
-net::Task<base::Result<Changed>> Service::select(net::Loop& loop, Selector which) {
+net::Task<base::Result<Selected>> Service::select(net::Loop& loop, Selector which) {
     const auto impl = impl_;
-    Changed out;
+    Selected out;
     ListQuery query;
     query.limit = kNoLimit;
     query.which = std::move(which);

@@ -228,19 +228,6 @@ private:
     base::Error why_;
 };
 
-net::Task<base::Result<Changed>> collect(net::Loop& loop, std::unique_ptr<Ordering> ordering) {
-    Changed changed;
-    for (;;) {
-        auto part = co_await ordering->next(loop);
-        if (!part) co_return std::unexpected(part.error());
-        if (!*part) co_return changed;
-        for (const auto& [id, how] : **part) {
-            (how == Ordered::How::unknown ? changed.unknown : changed.ids).push_back(id);
-            if (how == Ordered::How::under_way) changed.under_way.push_back(id);
-        }
-    }
-}
-
 }  // namespace
 
 std::unique_ptr<Ordering> Service::order(Order order, Selector which) {
@@ -257,22 +244,6 @@ std::unique_ptr<Ordering> Service::order(Order order, Selector which) {
         return std::make_unique<Refused>(std::move(why.error()));
     }
     return std::make_unique<LastingFreeze<Impl>>(impl_, std::move(found), domain, order == Order::freeze);
-}
-
-net::Task<base::Result<Changed>> Service::retry(net::Loop& loop, Selector which) {
-    return collect(loop, order(Order::retry, std::move(which)));
-}
-
-net::Task<base::Result<Changed>> Service::freeze(net::Loop& loop, Selector which) {
-    return collect(loop, order(Order::freeze, std::move(which)));
-}
-
-net::Task<base::Result<Changed>> Service::unfreeze(net::Loop& loop, Selector which) {
-    return collect(loop, order(Order::unfreeze, std::move(which)));
-}
-
-net::Task<base::Result<Changed>> Service::cancel(net::Loop& loop, Selector which, bool bounce) {
-    return collect(loop, order(bounce ? Order::bounce : Order::cancel, std::move(which)));
 }
 
 }  // namespace posthorn::delivery

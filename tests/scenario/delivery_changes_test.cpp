@@ -17,7 +17,7 @@ TEST_CASE("a cancel that finds nothing left to do does not hold up the outcomes 
     REQUIRE(peer->mail().size() == 1);
     delivery::Selector which;
     which.ids = {id};
-    const auto changed = w.ask(w.service->cancel(w.loops.at(1), which, false));
+    const auto changed = w.ask(cancel(*w.service, w.loops.at(1), which, false));
     CHECK(changed.count() == 1);
     w.loops.run_for(1min);
     CHECK(slow->mail().size() == 1);
@@ -38,7 +38,7 @@ TEST_CASE("a cancel while a connection is being opened says so, and is durable a
     w.loops.run_for(2500ms);
     delivery::Selector which;
     which.ids = {id, talking};
-    const auto changed = w.ask(w.service->cancel(w.loops.at(1), which, false));
+    const auto changed = w.ask(cancel(*w.service, w.loops.at(1), which, false));
     CHECK(changed.count() == 2);
     CHECK(changed.under_way.size() == 2);
     CHECK_FALSE(w.done(id));

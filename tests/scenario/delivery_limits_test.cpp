@@ -36,7 +36,7 @@ Selector one(const base::Ulid& id) {
     return which;
 }
 
-net::Task<> finish(net::Task<base::Result<delivery::Changed>> order) { co_await std::move(order); }
+net::Task<> finish(net::Task<base::Result<Changed>> order) { co_await std::move(order); }
 
 struct TempDir {
     TempDir() {
@@ -157,7 +157,7 @@ TEST_CASE("freezing a message, a domain, everything") {
     SUBCASE("message") { which = one(id); }
     SUBCASE("domain") { which = domain("a.test"); }
     SUBCASE("everything") { which = {}; }
-    CHECK(w.ask(w.service->freeze(loop, which)).count() == 1);
+    CHECK(w.ask(freeze(*w.service, loop, which)).count() == 1);
     peer->up();
     w.loops.run_for(24h);
     CHECK(peer->connections() == 0);
@@ -179,7 +179,7 @@ TEST_CASE("freezing a message, a domain, everything") {
     }
     w.config.retry.max_age = 24h * 10;
     w.reload();
-    CHECK(w.ask(w.service->unfreeze(loop, which)).count() == 1);
+    CHECK(w.ask(unfreeze(*w.service, loop, which)).count() == 1);
     w.loops.run_for(1s);
     CHECK(peer->mail().size() == 1);
     w.check_invariants(true);
@@ -193,19 +193,19 @@ TEST_CASE("frozen again before the unfreeze is durable, it stays") {
     auto& loop = w.loops.at(0);
     const auto id = w.send("s@mail.test", {"r@a.test"});
     w.loops.run_for(1s);
-    w.ask(w.service->freeze(loop, one(id)));
+    w.ask(freeze(*w.service, loop, one(id)));
     w.loops.run_for(1h);
     peer->up();
     w.queue.hold_records(true);
-    net::spawn(loop, "unfreeze", finish(w.service->unfreeze(loop, one(id))));
+    net::spawn(loop, "unfreeze", finish(unfreeze(*w.service, loop, one(id))));
     w.loops.run_until_idle();
-    net::spawn(loop, "freeze", finish(w.service->freeze(loop, one(id))));
+    net::spawn(loop, "freeze", finish(freeze(*w.service, loop, one(id))));
     w.loops.run_until_idle();
     w.queue.hold_records(false);
     w.loops.run_for(24h);
     CHECK(peer->connections() == 0);
     CHECK(w.queue.get(id)->frozen);
-    w.ask(w.service->unfreeze(loop, one(id)));
+    w.ask(unfreeze(*w.service, loop, one(id)));
     w.loops.run_for(1s);
     CHECK(peer->mail().size() == 1);
 }
@@ -276,10 +276,10 @@ TEST_CASE("an operator's retry is at once, also where nothing was reachable") {
     CHECK(view.recipients[0].why == Hold::backoff);
     CHECK(view.recipients[0].last.status == "4.4.1");
     peer->up();
-    CHECK(w.ask(w.service->retry(w.loops.at(0), one(first))).count() == 1);
+    CHECK(w.ask(retry(*w.service, w.loops.at(0), one(first))).count() == 1);
     w.loops.run_for(1s);
     CHECK(peer->mail().size() == 2);
-    auto gone = w.ask(w.service->retry(w.loops.at(0), one(first)));
+    auto gone = w.ask(retry(*w.service, w.loops.at(0), one(first)));
     CHECK(gone.count() == 0);
     CHECK(gone.unknown == std::vector<base::Ulid>{first});
     w.check_invariants(true);
@@ -294,14 +294,14 @@ TEST_CASE("cancelling, silently and with a report") {
     const auto id = w.send("me@home.test", {"r@a.test", "q@a.test"});
     w.loops.run_for(1s);
     SUBCASE("silently") {
-        CHECK(w.ask(w.service->cancel(w.loops.at(1), one(id), false)).count() == 1);
+        CHECK(w.ask(cancel(*w.service, w.loops.at(1), one(id), false)).count() == 1);
         CHECK(w.done(id));
         w.loops.run_for(1h);
         CHECK(home->mail().empty());
         CHECK(w.events.count(EventKind::cancelled) == 2);
     }
     SUBCASE("with a report") {
-        CHECK(w.ask(w.service->cancel(w.loops.at(1), one(id), true)).count() == 1);
+        CHECK(w.ask(cancel(*w.service, w.loops.at(1), one(id), true)).count() == 1);
         CHECK(w.done(id));
         w.loops.run_for(1h);
         CHECK(home->mail().size() == 1);
@@ -318,7 +318,7 @@ TEST_CASE("cancelling for a domain leaves the recipients of others alone") {
     w.start();
     const auto id = w.send("me@home.test", {"r@dead.test", "q@good.test"});
     w.loops.run_for(1s);
-    CHECK(w.ask(w.service->cancel(w.loops.at(1), domain("dead.test"), false)).count() == 1);
+    CHECK(w.ask(cancel(*w.service, w.loops.at(1), domain("dead.test"), false)).count() == 1);
     CHECK(w.events.count(EventKind::cancelled) == 1);
     CHECK_FALSE(w.done(id));
     good->up();
@@ -338,13 +338,13 @@ TEST_CASE("what is in an attempt when it is cancelled ends it, and is not tried 
     w.loops.run_for(2500ms);
     SUBCASE("it fails") {
         peer->on("RCPT", "450 4.2.0 later");
-        w.ask(w.service->cancel(w.loops.at(0), one(id), false));
+        w.ask(cancel(*w.service, w.loops.at(0), one(id), false));
         w.loops.run_for(1h);
         CHECK(w.state(id).status == RecipientStatus::cancelled);
         CHECK(peer->transactions().size() == 1);
     }
     SUBCASE("it succeeds") {
-        w.ask(w.service->cancel(w.loops.at(0), one(id), false));
+        w.ask(cancel(*w.service, w.loops.at(0), one(id), false));
         w.loops.run_for(1h);
         CHECK(w.state(id).status == RecipientStatus::delivered);
     }
@@ -364,18 +364,18 @@ TEST_CASE("a cancel or freeze while a connection is being opened") {
     const auto id = w.send("s@mail.test", {"2@a.test"});
     w.loops.run_for(100ms);  // ... and a second connection is under way for this one
     SUBCASE("cancel") {
-        w.ask(w.service->cancel(w.loops.at(0), one(id), false));
+        w.ask(cancel(*w.service, w.loops.at(0), one(id), false));
         w.loops.run_for(1h);
         CHECK(w.state(id).status == RecipientStatus::cancelled);
         CHECK(peer->mail().size() == 1);
     }
     SUBCASE("freeze") {
-        w.ask(w.service->freeze(w.loops.at(0), one(id)));
+        w.ask(freeze(*w.service, w.loops.at(0), one(id)));
         w.loops.run_for(1h);
         CHECK_FALSE(w.done(id));
         CHECK(peer->mail().size() == 1);
         peer->clear();
-        w.ask(w.service->unfreeze(w.loops.at(0), one(id)));
+        w.ask(unfreeze(*w.service, w.loops.at(0), one(id)));
         w.loops.run_for(1min);
         CHECK(w.done(id));
     }
@@ -396,11 +396,11 @@ TEST_CASE("freezing takes back what waits for a token") {
     w.loops.run_for(1s);
     CHECK(peer->mail().size() == 1);
     const Selector which = domain("slow.test");
-    CHECK(w.ask(w.service->freeze(w.loops.at(1), which)).count() == 4);
+    CHECK(w.ask(freeze(*w.service, w.loops.at(1), which)).count() == 4);
     w.loops.run_for(1h);
     CHECK(peer->mail().size() == 1);
     CHECK(w.ask(w.service->stats(w.loops.at(1))).destinations.empty());
-    w.ask(w.service->unfreeze(w.loops.at(1), which));
+    w.ask(unfreeze(*w.service, w.loops.at(1), which));
     w.loops.run_for(1min);
     CHECK(peer->mail().size() == 5);
     w.check_invariants(true);

@@ -88,20 +88,20 @@ TEST_CASE("a hundred thousand queued messages are walked in small pieces") {
     CAPTURE(for_list);
     CHECK(for_list >= kWalk);
 
-    delivery::Changed changed;
+    Changed changed;
     Selector all;
-    const auto for_freeze = w.turns_beside(w.service->freeze(loop, all), changed);
+    const auto for_freeze = w.turns_beside(freeze(*w.service, loop, all), changed);
     CHECK(changed.count() == kMessages);
     CAPTURE(for_freeze);
     CHECK(for_freeze >= 2 * kWalk);
     CHECK(w.ask(w.service->stats(loop)).waiting == 0);
 
-    const auto for_unfreeze = w.turns_beside(w.service->unfreeze(loop, all), changed);
+    const auto for_unfreeze = w.turns_beside(unfreeze(*w.service, loop, all), changed);
     CHECK(changed.count() == kMessages);
     CAPTURE(for_unfreeze);
     CHECK(for_unfreeze >= 2 * kWalk);
 
-    const auto for_retry = w.turns_beside(w.service->retry(loop, all), changed);
+    const auto for_retry = w.turns_beside(retry(*w.service, loop, all), changed);
     CHECK(changed.count() == kMessages);
     CAPTURE(for_retry);
     CHECK(for_retry >= kWalk + 2 * kMessages / 100);

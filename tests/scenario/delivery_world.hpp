@@ -17,6 +17,7 @@
 #include "spool/memory.hpp"
 #include "tests/support/fake_connector.hpp"
 #include "tests/support/fake_resolver.hpp"
+#include "tests/support/orders.hpp"
 #include "tests/support/smtp_peer.hpp"
 
 namespace posthorn::testing {

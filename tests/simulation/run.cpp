@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "mail/address.hpp"
+#include "tests/support/orders.hpp"
 
 namespace posthorn::simulation {
 
@@ -261,7 +262,7 @@ delivery::Selector Run::some_selection() {
 
 void Run::freeze(const delivery::Selector& which) {
     const int order = ++orders_;
-    const Answer<delivery::Changed> then = [this, order, which](const delivery::Changed& changed) {
+    const Answer<testing::Changed> then = [this, order, which](const testing::Changed& changed) {
         if (last_unfreeze_ > order) return;  // side by side: who was first is nobody's to say
         for (const std::string& key : keys_of(which)) {
             const auto is_key = [&](const base::Ulid& id) { return id.to_string() == key; };
@@ -269,32 +270,32 @@ void Run::freeze(const delivery::Selector& which) {
         }
     };
     net::Loop& loop = some_loop();
-    ask(loop, "freeze", life_->service->freeze(loop, which), then);
+    ask(loop, "freeze", testing::freeze(*life_->service, loop, which), then);
 }
 
 void Run::unfreeze(const delivery::Selector& which) {
     last_unfreeze_ = ++orders_;
     for (const std::string& key : keys_of(which)) ledger_.released(key);
     net::Loop& loop = some_loop();
-    ask(loop, "unfreeze", life_->service->unfreeze(loop, which));
+    ask(loop, "unfreeze", testing::unfreeze(*life_->service, loop, which));
 }
 
 void Run::cancel() {
     const base::Ulid id = some_message();
     const bool bounce = world_.dice.chance(500);
     if (ledger_.accounts().contains(id)) ledger_.cancel_asked(id, bounce);
-    const Answer<delivery::Changed> then = [this, id](const delivery::Changed& changed) {
+    const Answer<testing::Changed> then = [this, id](const testing::Changed& changed) {
         if (changed.count() > 0) ledger_.held("cancel " + id.to_string());
     };
     net::Loop& loop = some_loop();
-    ask(loop, "cancel " + id.to_string(), life_->service->cancel(loop, of_ids({id}), bounce), then);
+    ask(loop, "cancel " + id.to_string(), testing::cancel(*life_->service, loop, of_ids({id}), bounce), then);
 }
 
 void Run::operate() {
     delivery::Service& service = *life_->service;
     net::Loop& loop = some_loop();
     switch (world_.dice.between(0, 7)) {
-        case 0: ledger_.retry_asked({}); return ask(loop, "retry", service.retry(loop, some_selection()));
+        case 0: ledger_.retry_asked({}); return ask(loop, "retry", testing::retry(service, loop, some_selection()));
         case 1: return freeze(some_selection());
         case 2:
         case 3: return unfreeze(some_selection());

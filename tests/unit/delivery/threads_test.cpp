@@ -10,6 +10,7 @@
 #include "spool/memory.hpp"
 #include "tests/support/fake_connector.hpp"
 #include "tests/support/fake_resolver.hpp"
+#include "tests/support/orders.hpp"
 #include "tests/support/smtp_peer.hpp"
 
 using namespace posthorn;
@@ -69,12 +70,12 @@ net::Task<> harass(delivery::Service* service, net::Loop* loop, std::atomic<bool
     for (int n = 0; !*enough; ++n) {
         delivery::Selector which;
         if (n % 2 == 0) which.domain = domain(n % kDomains);
-        auto frozen = co_await service->freeze(*loop, which);
+        auto frozen = co_await freeze(*service, *loop, which);
         delivery::ListQuery query;
         auto list = co_await service->list(*loop, query);
         auto stats = co_await service->stats(*loop);
-        auto thawed = co_await service->unfreeze(*loop, which);
-        auto retried = co_await service->retry(*loop, which);
+        auto thawed = co_await unfreeze(*service, *loop, which);
+        auto retried = co_await retry(*service, *loop, which);
         if (!frozen || !list || !stats || !thawed || !retried) throw std::runtime_error("an order failed");
         co_await net::sleep_until(*loop, loop->now() + 3ms);
     }
