@@ -12,8 +12,6 @@ namespace {
 constexpr std::size_t kLimit = 1000;
 constexpr std::size_t kMaxHosts = 20;
 
-constexpr base::Duration kSignOfLife = std::chrono::seconds(5);
-
 // What a lookup found, on its way from the loop that asked.
 struct Found {
     explicit Found(net::Loop& loop) : event(loop) {}

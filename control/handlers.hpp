@@ -16,6 +16,9 @@
 
 namespace posthorn::control {
 
+// How long an answer may be silent: its client gives up after kSilenceSeconds.
+inline constexpr base::Duration kSignOfLife = std::chrono::seconds(5);
+
 // A long list as it is found: nobody holds the whole of it. Lives on the admin loop, as the conversation does.
 class Parts {
 public:
@@ -33,10 +36,24 @@ struct Reply {
     std::function<void()> after{};   // runs once the answer was sent
 };
 
+// What follows the first frame of a long request: nobody holds the whole of it. Lives as long as its handler.
+class Incoming {
+public:
+    virtual ~Incoming() = default;
+    // The items of the next frame; none are a sign of life. Nothing: that was the last. An error is the client's: it has
+    // gone, is silent, or sends what is no part of a request.
+    virtual net::Task<base::Result<std::optional<Value::List>>> next() = 0;
+    virtual unsigned uid() const = 0;  // whose request it is
+};
+
 // Arguments have been checked against the table. A permanent error is "not found", a protocol error "bad request",
 // a temporary one "busy", an internal one "failed"; its log_text is what the operator reads.
 using Handler = std::function<net::Task<base::Result<Reply>>(net::Loop& loop, Value args)>;
 using Handlers = std::map<std::string, Handler, std::less<>>;
+
+// Of a command that takes a long request (Command::body). What it leaves unread ends the conversation.
+using LongHandler = std::function<net::Task<base::Result<Reply>>(net::Loop& loop, Value args, Incoming& incoming)>;
+using LongHandlers = std::map<std::string, LongHandler, std::less<>>;
 
 template <class Commands>
 using NamedMethod =

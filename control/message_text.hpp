@@ -19,7 +19,11 @@ private:
     bool found_ = false;
 };
 
-enum class Extent : std::uint8_t { headers, whole };
+enum class Extent : std::uint8_t {
+    headers,
+    whole,
+    with_envelope,  // the whole, after the fields of control/imported.hpp
+};
 
 // What follows a list that is begun already: pieces as Bytes. A permanent error: there is no such message.
 net::Task<base::Result<std::shared_ptr<Parts>>> message_parts(net::Loop& loop, spool::Queue& queue, net::Pool& disk,

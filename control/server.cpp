@@ -92,6 +92,33 @@ struct Peer {
     bool known = false;
 };
 
+// The frames of a long request, one at a time.
+class Frames final : public Incoming {
+public:
+    Frames(net::Stream& stream, std::int64_t id, bool more, unsigned uid)
+        : stream_(stream), id_(id), uid_(uid), more_(more) {}
+
+    net::Task<base::Result<std::optional<Value::List>>> next() override {
+        if (!more_) co_return std::nullopt;
+        std::string body;
+        const Got got = co_await receive(stream_, body);
+        if (got == Got::end) co_return base::fail(base::ErrorKind::protocol, "the request has no end");
+        auto part = got == Got::frame ? decode_part(body) : std::nullopt;
+        if (!part || part->id != id_)
+            co_return base::fail(base::ErrorKind::protocol, "what follows is no part of the request");
+        more_ = part->more;
+        co_return std::move(part->items);
+    }
+    unsigned uid() const override { return uid_; }
+    bool all_read() const { return !more_; }
+
+private:
+    net::Stream& stream_;
+    const std::int64_t id_;
+    const unsigned uid_;
+    bool more_;
+};
+
 // The audit: who asked for what, and what became of it. The token is no argument and stands nowhere.
 void log_command(const Permissions& permissions, const Peer& peer, const Request& request, std::string_view result,
                  base::Duration took) {
@@ -123,8 +150,9 @@ struct Counted {
 
 // Shared with the conversations, which may outlive the Server by a moment.
 struct Server::State {
-    State(Handlers h, Permissions p, base::Metrics& metrics)
+    State(Handlers h, LongHandlers l, Permissions p, base::Metrics& metrics)
         : handlers(std::move(h)),
+          long_handlers(std::move(l)),
           permissions(std::make_shared<const Permissions>(std::move(p))),
           registry(metrics),
           requests(metrics.counter("posthorn_control_requests_total", "Requests on the control socket")),
@@ -132,6 +160,7 @@ struct Server::State {
                                   "Requests refused: unknown, forbidden or not understood")) {}
 
     const Handlers handlers;
+    const LongHandlers long_handlers;
     base::Guarded<std::shared_ptr<const Permissions>> permissions;
     base::Metrics& registry;
     base::Counter& requests;
@@ -148,12 +177,14 @@ struct Server::State {
                                                                       const Permissions& who,
                                                                       const Peer& peer) const {
         const Command* command = find_command(request.command);
-        if (command == nullptr || !handlers.contains(request.command))
+        if (command == nullptr || (!handlers.contains(request.command) && !long_handlers.contains(request.command)))
             return std::pair("unknown_command", fmt::format("there is no command {}", request.command));
         const auto user = peer.known ? role_of(who, peer.uid, ::geteuid()) : std::nullopt;
         if (const auto why = control::refusal(who, command->role, user, request.token))
             return std::pair("forbidden", fmt::format("{} {}", request.command, *why));
         if (auto complaint = check_args(*command, request.args)) return std::pair("bad_request", *complaint);
+        if (request.more && !command->body)
+            return std::pair("bad_request", fmt::format("{} is asked in one frame", request.command));
         return std::nullopt;
     }
 
@@ -186,10 +217,14 @@ struct Server::State {
     }
 
     // Whether the conversation goes on; `result` says what became of the command.
-    net::Task<bool> answer(net::Stream& stream, Request request, std::string_view* result) const {
-        const Handler& handler = handlers.find(request.command)->second;
+    net::Task<bool> answer(net::Stream& stream, Request request, unsigned uid, std::string_view* result) const {
         const auto name = request.command;
-        base::Result<Reply> reply = co_await handler(stream.loop(), std::move(request.args));
+        Frames frames_in(stream, request.id, request.more, uid);
+        const auto plain = handlers.find(name);
+        auto asked = plain != handlers.end()
+                         ? plain->second(stream.loop(), std::move(request.args))
+                         : long_handlers.find(name)->second(stream.loop(), std::move(request.args), frames_in);
+        base::Result<Reply> reply = co_await std::move(asked);
         *result = !reply ? code_of(reply.error().kind) : !reply->refused.empty() ? "refused" : "ok";
         registry
             .counter("posthorn_control_commands_total", "Commands on the control socket",
@@ -202,9 +237,9 @@ struct Server::State {
                                                 : frames_of(request.id, *std::move(reply), parts != nullptr);
         const bool sent = co_await send_all(stream, std::move(frames));
         if (after) after();
-        if (!sent || !parts) co_return sent;
+        if (!sent || !parts) co_return sent&& frames_in.all_read();
         const bool all_sent = co_await send_parts(stream, request.id, std::move(parts), result);
-        co_return all_sent;
+        co_return all_sent&& frames_in.all_read();
     }
 
     net::Task<bool> serve(net::Stream& stream, Request request, Peer peer) {
@@ -216,9 +251,10 @@ struct Server::State {
             refused.add();
             result = no->first;
             open = co_await send(stream, refusal(request.id, result, std::move(no->second)));
+            open = open && !request.more;  // the rest of it is not waited for
         } else {
             requests.add();
-            open = co_await answer(stream, request, &result);
+            open = co_await answer(stream, request, peer.uid, &result);
         }
         if (!open && result == "ok") result = "unsent";
         log_command(*who, peer, request, result, stream.loop().now() - begun);
@@ -268,8 +304,9 @@ struct Server::State {
 };
 
 Server::Server(net::LoopGroup& loops, std::unique_ptr<net::Listener> listener, Handlers handlers,
-               Permissions permissions, base::Metrics& metrics)
-    : state_(std::make_shared<State>(std::move(handlers), std::move(permissions), metrics)),
+               Permissions permissions, base::Metrics& metrics, LongHandlers long_handlers)
+    : state_(
+          std::make_shared<State>(std::move(handlers), std::move(long_handlers), std::move(permissions), metrics)),
       listener_(std::move(listener)),
       loops_(loops) {}
 

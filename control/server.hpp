@@ -18,7 +18,7 @@ class Server {
 public:
     // `listener` is a bound Unix socket; `loops` (the admin loop) and what the handlers use outlive the server.
     Server(net::LoopGroup& loops, std::unique_ptr<net::Listener> listener, Handlers handlers,
-           Permissions permissions, base::Metrics& metrics);
+           Permissions permissions, base::Metrics& metrics, LongHandlers long_handlers = {});
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;

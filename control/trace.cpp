@@ -12,8 +12,6 @@ using mail::Event;
 using mail::EventKind;
 using observe::HistorySearch;
 
-constexpr base::Duration kSignOfLife = std::chrono::seconds(5);
-
 // One search and what it found last. Shared with the pool's thread: whoever asked may be gone before it.
 struct Work {
     Work(observe::History& h, std::unique_ptr<HistorySearch> s) : history(h), search(std::move(s)) {}
@@ -149,10 +147,8 @@ Value event_view(const Event& event) {
 Handlers make_trace_handlers(observe::History& history, base::Disk& disk, net::Pool& pool,
                              const base::Clock& clock) {
     const auto trace = std::make_shared<Trace>(history, disk, pool, clock);
-    Handlers handlers;
-    // No coroutine itself: it makes one of a named method, which outlives no handler.
-    handlers["trace"] = [trace](net::Loop& loop, Value args) { return trace->trace(loop, std::move(args)); };
-    return handlers;
+    const NamedMethod<Trace> methods[] = {{"trace", &Trace::trace}};
+    return handlers_of(trace, methods);
 }
 
 }  // namespace posthorn::control

@@ -107,6 +107,29 @@ base::Result<control::Answer> Client::call(const std::string& command, control::
     const control::Request request{.id = ++last_id_, .token = token_, .command = command, .args = std::move(args)};
     if (auto sent = send(control::frame(control::encode_request(request))); !sent)
         return std::unexpected(sent.error());
+    return receive_all(part);
+}
+
+// An answer that comes before all is sent is a refusal, and the server reads no more.
+base::Result<control::Answer> Client::call_long(const std::string& command, control::Value args,
+                                                const Pieces& next) {
+    const control::Request request{
+        .id = ++last_id_, .token = token_, .command = command, .args = std::move(args), .more = true};
+    auto sent = send(control::frame(control::encode_request(request)));
+    for (bool more = true; more && sent;) {
+        auto piece = next();
+        if (!piece) return std::unexpected(piece.error());
+        more = piece->has_value();
+        control::RequestPart part{.id = request.id, .items = {}, .more = more};
+        if (more) part.items.emplace_back(control::Bytes{**std::move(piece)});
+        sent = send(control::frame(control::encode_part(part)));
+    }
+    auto answer = receive_all({});
+    if (!answer && !sent) return std::unexpected(sent.error());
+    return answer;
+}
+
+base::Result<control::Answer> Client::receive_all(const Part& part) {
     control::Value::List before;
     for (bool first = true;; first = false) {
         auto answer = receive();

@@ -31,10 +31,15 @@ public:
     using Part = std::function<void(control::Value::List)>;
     base::Result<control::Answer> call(const std::string& command, control::Value args, const Part& part = {});
 
+    // The same with a long request: `next` gives its pieces, nothing after the last.
+    using Pieces = std::function<base::Result<std::optional<std::string>>()>;
+    base::Result<control::Answer> call_long(const std::string& command, control::Value args, const Pieces& next);
+
 private:
     explicit Client(int fd) : fd_(fd) {}
     base::Result<void> send(std::string_view bytes);
     base::Result<control::Answer> receive();
+    base::Result<control::Answer> receive_all(const Part& part);
 
     int fd_ = -1;
     std::string token_;

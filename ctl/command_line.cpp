@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 
 #include "base/ascii.hpp"
 #include "base/config/value.hpp"
@@ -113,9 +114,8 @@ private:
 
     void give(const Argument& arg, const std::string& word) {
         if (!error_.empty()) return;
-        if (arg.type == ArgType::ids) {
-            ids_arg_ = &arg;
-            ids_.add(word);
+        if (arg.type == ArgType::ids || arg.type == ArgType::texts) {
+            lists_[&arg].emplace_back(word);
         } else if (arg.type == ArgType::integer) {
             std::int64_t n = 0;
             const auto [end, bad] = std::from_chars(word.data(), word.data() + word.size(), n);
@@ -188,7 +188,7 @@ private:
         }
         give_plain();
         if (!error_.empty()) return;
-        if (ids_arg_ != nullptr) line_.args.set(std::string(ids_arg_->name), std::move(ids_));
+        for (auto& [arg, list] : lists_) line_.args.set(std::string(arg->name), std::move(list));
         if (const auto complaint = control::check_args(*command_, line_.args, true)) error_ = *complaint;
         part_args();
         if (line_.own.find("interval") != nullptr && line_.own.find("watch") == nullptr)
@@ -213,8 +213,7 @@ private:
     std::string group_, verb_, error_;
     std::vector<std::string> plain_;
     const Command* command_ = nullptr;
-    const Argument* ids_arg_ = nullptr;
-    Value ids_ = Value::list();
+    std::map<const Argument*, Value::List> lists_;
     bool help_ = false;
     bool only_plain_ = false;
 };
@@ -224,9 +223,10 @@ std::string placeholder(const Argument& arg) { return arg.type == ArgType::ids ?
 std::string synopsis(const Command& command) {
     std::string out = "mailctl " + spaced(command.name);
     for (const Argument& arg : command.args) {
-        std::string part = arg.plain                   ? placeholder(arg)
-                           : arg.type == ArgType::flag ? option_name(arg)
-                                                       : option_name(arg) + " VALUE";
+        std::string part = arg.plain                    ? placeholder(arg)
+                           : arg.type == ArgType::flag  ? option_name(arg)
+                           : arg.type == ArgType::texts ? option_name(arg) + " VALUE..."
+                                                        : option_name(arg) + " VALUE";
         out += arg.required ? " " + part : " [" + part + "]";
     }
     return out;

@@ -122,7 +122,10 @@ private:
     void options() {
         if (command_ != nullptr) {
             for (const Argument& arg : command_->args) {
-                if (!arg.plain) add_option(option_name(arg), arg.help);
+                if (arg.type == ArgType::texts)
+                    add(option_name(arg), arg.help);  // may come again
+                else if (!arg.plain)
+                    add_option(option_name(arg), arg.help);
             }
         }
         add_option("--json", "The result as JSON.");

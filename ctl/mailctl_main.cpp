@@ -14,6 +14,7 @@
 #include "ctl/command_line.hpp"
 #include "ctl/completion.hpp"
 #include "ctl/config_text.hpp"
+#include "ctl/message_input.hpp"
 #include "ctl/message_text.hpp"
 #include "ctl/show.hpp"
 #include "ctl/timeline.hpp"
@@ -74,6 +75,45 @@ bool found_nothing(const control::Value& info) {
     return is("stories", true) || (is("changed", true) && is("unknown", false));
 }
 
+// Complains of what is no result.
+int status_of(const base::Result<control::Answer>& answer) {
+    if (!answer) {
+        complain(answer.error().log_text);
+        return unreachable;
+    }
+    if (answer->ok) return done;
+    complain(answer->message);
+    return answer->code == "bad_request" ? usage : refused;
+}
+
+std::string text_of(const ctl::CommandLine& line, const control::Value& result) {
+    return line.json ? control::to_json(result, true) + "\n" : ctl::show(result);
+}
+
+// What stands on standard input goes with the request. The server that is not there is told of before it is read.
+int run_long(const ctl::CommandLine& line, const std::string& token) {
+    if (auto client = ctl::Client::connect(line.socket); !client) {
+        complain("the server cannot be reached: " + client.error().log_text);
+        return unreachable;
+    }
+    auto input = ctl::MessageInput::read(stdin);
+    if (!input) {
+        complain(input.error().log_text);
+        return refused;
+    }
+    auto client = ctl::Client::connect(line.socket);
+    if (!client) {
+        complain("the server cannot be reached: " + client.error().log_text);
+        return unreachable;
+    }
+    client->use_token(token);
+    const auto answer =
+        client->call_long(std::string(line.command->name), line.args, [&] { return input->next(); });
+    if (const int status = status_of(answer); status != done) return status;
+    out(text_of(line, answer->result));
+    return done;
+}
+
 int run(const ctl::CommandLine& line) {
     if (line.command->local) return run_here(line);
     const auto token = ctl::find_token(line.token, line.token_file);
@@ -81,6 +121,7 @@ int run(const ctl::CommandLine& line) {
         complain(token.error().log_text);
         return usage;
     }
+    if (line.command->body) return run_long(line, *token);
     auto client = ctl::Client::connect(line.socket);
     if (!client) {
         complain("the server cannot be reached: " + client.error().log_text);
@@ -95,21 +136,14 @@ int run(const ctl::CommandLine& line) {
     const bool timeline = line.command->shape == control::Shape::timeline && !line.json;  // is made of the whole
     const auto answer = client->call(std::string(line.command->name), line.args,
                                      timeline ? ctl::Client::Part() : ctl::Client::Part(show_part));
-    if (!answer) {
-        complain(answer.error().log_text);
-        return unreachable;
-    }
-    if (!answer->ok) {
-        complain(answer->message);
-        return answer->code == "bad_request" ? usage : refused;
-    }
+    if (const int status = status_of(answer); status != done) return status;
     if (timeline) {
         out(ctl::timeline(answer->result, answer->info));
     } else if (const auto* items = answer->result.items()) {
         out(list->part(*items));
         out(list->end(answer->info));
     } else {
-        out(line.json ? control::to_json(answer->result, true) + "\n" : ctl::show(answer->result));
+        out(text_of(line, answer->result));
     }
     return found_nothing(answer->info) ? refused : done;
 }

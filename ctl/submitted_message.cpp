@@ -8,45 +8,10 @@
 #include "base/utf8.hpp"
 #include "mail/address_list.hpp"
 #include "mail/date.hpp"
+#include "mail/header_fields.hpp"
 
 namespace posthorn::ctl {
 namespace {
-
-// The line at the front, its CRLF included.
-std::string_view first_line(std::string_view text) {
-    const auto end = text.find("\r\n");
-    return end == std::string_view::npos ? text : text.substr(0, end + 2);
-}
-
-bool folded(std::string_view line) { return line.starts_with(' ') || line.starts_with('\t'); }
-
-// RFC 5322 §3.6.8: printable ASCII but the colon. "" when the line begins no field.
-std::string_view field_name(std::string_view line) {
-    const auto colon = line.find(':');
-    if (colon == std::string_view::npos || colon == 0) return {};
-    auto name = line.substr(0, colon);
-    while (name.ends_with(' ') || name.ends_with('\t')) name.remove_suffix(1);  // RFC 5322 §4.5: obsolete, but seen
-    for (const char c : name)
-        if (c <= ' ' || c > '~') return {};
-    return name;
-}
-
-struct FieldText {
-    std::string_view name;
-    std::string_view whole;  // with folded lines and final CRLF
-    std::string_view body() const { return whole.substr(whole.find(':') + 1); }
-};
-
-std::vector<FieldText> fields_of(std::string_view header) {
-    std::vector<FieldText> out;
-    while (!header.empty()) {
-        auto size = first_line(header).size();
-        while (size < header.size() && folded(header.substr(size))) size += first_line(header.substr(size)).size();
-        out.push_back({field_name(first_line(header)), header.substr(0, size)});
-        header.remove_prefix(size);
-    }
-    return out;
-}
 
 // RFC 5322 §3.2.4, for a display name.
 std::string quoted_name(std::string_view name) {
@@ -61,13 +26,6 @@ std::string quoted_name(std::string_view name) {
 std::string from_field(const Submitter& submitter) {
     if (submitter.full_name.empty()) return fmt::format("From: {}\r\n", submitter.address.to_string());
     return fmt::format("From: {} <{}>\r\n", quoted_name(submitter.full_name), submitter.address.to_string());
-}
-
-std::string_view trimmed(std::string_view text) {
-    constexpr std::string_view space = " \t\r\n";
-    const auto first = text.find_first_not_of(space);
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(space) - first + 1);
 }
 
 bool names_recipients(std::string_view name) {
@@ -120,11 +78,11 @@ void LineEnds::finish(std::string& out) {
 Cut cut_header(std::string_view text) {
     std::size_t at = 0;
     while (at < text.size()) {
-        const auto line = first_line(text.substr(at));
+        const auto line = mail::first_line(text.substr(at));
         if (line == "\r\n") return {text.substr(0, at), text.substr(at + 2), true};
         const bool mbox = at == 0 && line.starts_with("From ");
-        const bool continues = at > 0 && folded(line);
-        if (!mbox && !continues && field_name(line).empty()) break;
+        const bool continues = at > 0 && mail::continues_field(line);
+        if (!mbox && !continues && mail::field_name(line).empty()) break;
         at += line.size();
     }
     return {text.substr(0, at), text.substr(at), false};
@@ -135,7 +93,7 @@ std::expected<PreparedHeader, std::string> prepare_header(std::string_view heade
     PreparedHeader out;
     bool date = false;
     bool from = false;
-    for (const auto& field : fields_of(header)) {
+    for (const auto& field : mail::fields_of(header)) {
         if (field.name.empty()) continue;
         if (take_recipients && names_recipients(field.name)) {
             auto list = mail::parse_address_list(field.body(), submitter.host);
@@ -145,7 +103,8 @@ std::expected<PreparedHeader, std::string> prepare_header(std::string_view heade
         if (base::iequals(field.name, "bcc") && take_recipients) continue;
         if (base::iequals(field.name, "date")) date = true;
         if (base::iequals(field.name, "from")) from = true;
-        if (base::iequals(field.name, "message-id")) out.message_id = base::printable(trimmed(field.body()), 998);
+        if (base::iequals(field.name, "message-id"))
+            out.message_id = base::printable(mail::trimmed(field.body()), 998);
         out.text += field.whole;
     }
     std::string added;

@@ -10,9 +10,9 @@
 #include "base/version.hpp"
 #include "control/commands.hpp"
 #include "control/domain_commands.hpp"
+#include "control/import_command.hpp"
 #include "control/log_level.hpp"
 #include "control/trace.hpp"
-#include "policy/submission.hpp"
 #include "server/config/load.hpp"
 #include "server/dropped.hpp"
 #include "server/parts.hpp"
@@ -75,7 +75,9 @@ Daemon::Parts::Parts(const Config& config)
     : metrics(config.metrics.max_domain_cardinality, config.metrics.high_priority_domains),
       event_metrics(metrics),
       events({&event_log, &event_metrics}),
-      random(base::system_random()) {}
+      random(base::system_random()),
+      admin_random(base::system_random()),
+      max_message_size(config.smtp.max_message_size) {}
 
 // Coroutines that still wait on a loop are destroyed with it: what they may use must still be there.
 Daemon::Parts::~Parts() {
@@ -170,20 +172,10 @@ base::Result<void> Daemon::open() {
 
     auto spool = config_.spool;
     spool.ephemeral = options_.ephemeral;
-    auto sampler = trace_sampler(config_);
-    if (!sampler) return std::unexpected(sampler.error());
-    const auto random = std::shared_ptr<base::Random>(base::system_random());  // of the spool's one thread
-    const auto vetting = [hostname = config_.server.hostname, sampler = *sampler, random](
-                             mail::Envelope& envelope, uid_t submitter,
-                             std::string_view header) -> base::Result<void> {
-        policy::complete_dropped(envelope, submitter, header, hostname);
-        if (sampler) envelope.trace = sampler->begin(*random, std::nullopt).value_or(mail::TraceContext{});
-        return {};
-    };
-    const auto taken = [&p](const mail::Envelope& envelope, base::Duration took) {
-        p.events.record(dropped_event(envelope, took, p.clock));
-    };
-    auto queue = spool::open_queue(spool, *p.loops, *p.disk, p.clock, p.metrics, vetting, taken);
+    auto vetting = dropped_vetting(config_);
+    if (!vetting) return std::unexpected(vetting.error());
+    auto queue = spool::open_queue(spool, *p.loops, *p.disk, p.clock, p.metrics, *std::move(vetting),
+                                   taken_event(p.events, p.clock));
     if (!queue) return std::unexpected(queue.error());
     p.queue = *std::move(queue);
 
@@ -234,8 +226,17 @@ base::Result<void> Daemon::serve() {
     p.steering = std::make_unique<Steering>(config_);
     handlers.merge(control::make_steering_handlers(*p.steering));
     handlers.merge(control::make_trace_handlers(*p.history, *p.history_disk, *p.readers, p.clock));
+    auto vetting = dropped_vetting(config_);
+    if (!vetting) return std::unexpected(vetting.error());
+    auto long_handlers = control::make_import_handlers({.queue = *p.queue,
+                                                        .clock = p.clock,
+                                                        .random = *p.admin_random,
+                                                        .hostname = config_.server.hostname,
+                                                        .vetting = *std::move(vetting),
+                                                        .taken = taken_event(p.events, p.clock),
+                                                        .max_size = [&p] { return p.max_message_size.load(); }});
     p.control = std::make_unique<control::Server>(*p.admin, std::move(p.control_listener), std::move(handlers),
-                                                  *std::move(who), p.metrics);
+                                                  *std::move(who), p.metrics, std::move(long_handlers));
     if (p.health_listener) {
         p.health = std::make_unique<health::Service>(*p.admin, std::move(p.health_listener), *p.status, p.metrics,
                                                      *p.probes, config_.health);
@@ -317,6 +318,7 @@ control::Steering::Outcome Daemon::reload() {
     if (p.health) p.health->set_max_queue_size(fresh->health.max_queue_size);
     if (fresh->log != config_.log) configure_log(fresh->log);  // else what was set at run time stays
     p.tls = *std::move(tls);
+    p.max_message_size = fresh->smtp.max_message_size;
     auto reloaded = p.steering->took(*fresh);
     if (!reloaded.waiting.empty())
         base::log::warning("server.restart_needed", {{"keys", fmt::format("{}", fmt::join(reloaded.waiting, ", "))},

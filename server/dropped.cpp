@@ -1,6 +1,27 @@
 #include "server/dropped.hpp"
 
+#include "policy/submission.hpp"
+#include "server/telemetry.hpp"
+
 namespace posthorn::server {
+
+base::Result<spool::Vetting> dropped_vetting(const Config& config) {
+    auto sampler = trace_sampler(config);
+    if (!sampler) return std::unexpected(sampler.error());
+    const auto random = std::shared_ptr<base::Random>(base::system_random());
+    return [hostname = config.server.hostname, sampler = *sampler, random](
+               mail::Envelope& envelope, uid_t submitter, std::string_view header) -> base::Result<void> {
+        policy::complete_dropped(envelope, submitter, header, hostname);
+        if (sampler) envelope.trace = sampler->begin(*random, std::nullopt).value_or(mail::TraceContext{});
+        return {};
+    };
+}
+
+spool::Taken taken_event(mail::EventSink& events, const base::Clock& clock) {
+    return [&events, &clock](const mail::Envelope& envelope, base::Duration took) {
+        events.record(dropped_event(envelope, took, clock));
+    };
+}
 
 mail::Event dropped_event(const mail::Envelope& envelope, base::Duration took, const base::Clock& clock) {
     mail::Event event;

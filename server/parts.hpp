@@ -63,6 +63,8 @@ struct Daemon::Parts {
     std::unique_ptr<observe::SpanMaker> span_maker;
     observe::EventFan events;
     std::unique_ptr<base::Random> random;
+    std::unique_ptr<base::Random> admin_random;      // the admin loop's
+    std::atomic<std::uint64_t> max_message_size{0};  // as smtp.max_message_size is now
 
     std::optional<PidFile> pid_file;
     std::optional<Identity> identity;

@@ -62,7 +62,19 @@ constexpr std::array kView = {
     Argument{.name = "headers", .type = ArgType::flag, .help = "With its header section, as it would go out."},
     Argument{.name = "body", .type = ArgType::flag, .help = "With the whole message."},
 };
-constexpr std::array kExport = {kOneId};
+constexpr std::array kExport = {
+    kOneId,
+    Argument{.name = "as_sent",
+             .type = ArgType::flag,
+             .help = "Without the header fields that tell its envelope: what would go out and nothing else."},
+};
+constexpr std::array kImport = {
+    Argument{.name = "sender", .type = ArgType::text, .help = "The envelope's sender; \"<>\": none."},
+    Argument{.name = "recipient",
+             .type = ArgType::texts,
+             .help = "Who gets it, instead of whom the message itself names; may be given several times."},
+    Argument{.name = "dry_run", .type = ArgType::flag, .help = "Look at it as if it were taken, and leave it."},
+};
 constexpr std::array kRedirect = {
     kOneId,
     Argument{.name = "to", .type = ArgType::text, .required = true, .help = "The address it goes to."},
@@ -175,7 +187,13 @@ constexpr std::array kCommands = {
     Command{"system.shutdown", Role::write, Shape::fields, "Ends the server, as SIGTERM does.", kShutdown},
     Command{"queue.list", Role::read, Shape::table, "Messages in the queue.", kList},
     Command{"queue.view", Role::read, Shape::message, "One message: its recipients and why they wait.", kView},
-    Command{"queue.export", Role::read, Shape::raw, "One message, octet by octet, as it would go out.", kExport},
+    Command{"queue.export", Role::read, Shape::raw, "One message, octet by octet, with its envelope.", kExport},
+    Command{.name = "queue.import",
+            .role = Role::write,
+            .shape = Shape::fields,
+            .help = "Takes a message from standard input into the queue, under a new id.",
+            .args = kImport,
+            .body = true},
     Command{"queue.stats", Role::read, Shape::fields, "Figures of the queue and its destinations.", kStats},
     Command{"queue.route", Role::read, Shape::fields, "How mail for a domain goes now, and why.", kRoute},
     Command{"queue.retry", Role::write, Shape::table, "Try again now.", kWhich},
@@ -230,6 +248,16 @@ std::optional<std::string> check_ids(const Argument& arg, const Value& value) {
     return std::nullopt;
 }
 
+std::optional<std::string> check_texts(const Argument& arg, const Value& value) {
+    const auto* list = value.items();
+    if (list == nullptr) return fmt::format("argument {} wants a list of strings", arg.name);
+    if (list->size() > kMaxTexts) return fmt::format("argument {} takes at most {} values", arg.name, kMaxTexts);
+    for (const auto& one : *list) {
+        if (one.as<std::string>() == nullptr) return fmt::format("argument {} wants a list of strings", arg.name);
+    }
+    return std::nullopt;
+}
+
 std::optional<std::string> check_arg(const Argument& arg, const Value& value) {
     switch (arg.type) {
         case ArgType::text:
@@ -251,6 +279,7 @@ std::optional<std::string> check_arg(const Argument& arg, const Value& value) {
             return std::nullopt;
         }
         case ArgType::ids: return check_ids(arg, value);
+        case ArgType::texts: return check_texts(arg, value);
     }
     return std::nullopt;
 }

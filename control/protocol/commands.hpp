@@ -23,7 +23,8 @@ enum class ArgType : std::uint8_t {
     flag,
     duration,  // "1h30m"
     choice,
-    ids,  // message ids: a list of strings; on a command line all plain words
+    ids,    // message ids: a list of strings; on a command line all plain words
+    texts,  // a list of strings; on a command line the option may be given several times
 };
 
 struct Argument {
@@ -48,9 +49,11 @@ struct Command {
     std::string_view help;
     std::span<const Argument> args;
     bool local = false;  // mailctl does it itself, the server knows nothing of it
+    bool body = false;   // a long request: what mailctl reads from its standard input goes with it
 };
 
-inline constexpr std::size_t kMaxIds = 1000;  // of one request
+inline constexpr std::size_t kMaxIds = 1000;    // of one request
+inline constexpr std::size_t kMaxTexts = 1000;  // of one argument
 
 std::span<const Command> commands();
 const Command* find_command(std::string_view name);

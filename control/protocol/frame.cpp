@@ -38,6 +38,14 @@ std::string encode_request(const Request& request) {
     map.set("v", kProtocolVersion).set("id", request.id);
     if (!request.token.empty()) map.set("token", request.token);
     map.set("cmd", request.command).set("args", request.args);
+    if (request.more) map.set("more", true);
+    return encode(map);
+}
+
+std::string encode_part(const RequestPart& part) {
+    auto map = Value::map();
+    map.set("v", kProtocolVersion).set("id", part.id).set("part", part.items);
+    if (part.more) map.set("more", true);
     return encode(map);
 }
 
@@ -66,14 +74,30 @@ std::optional<Request> decode_request(std::string_view body, std::int64_t& id) {
     const auto* command = value->find("cmd");
     const auto* args = value->find("args");
     const auto* token = value->find("token");
+    const auto* more = value->find("more");
     if (version == nullptr || version->integer() != kProtocolVersion || command == nullptr ||
         command->as<std::string>() == nullptr || (args != nullptr && args->members() == nullptr) ||
-        (token != nullptr && token->as<std::string>() == nullptr))
+        (token != nullptr && token->as<std::string>() == nullptr) ||
+        (more != nullptr && more->as<bool>() == nullptr))
         return std::nullopt;
     return Request{.id = id,
                    .token = token != nullptr ? std::string(token->text()) : "",
                    .command = std::string(command->text()),
-                   .args = args != nullptr ? *args : Value::map()};
+                   .args = args != nullptr ? *args : Value::map(),
+                   .more = more != nullptr && more->truth()};
+}
+
+std::optional<RequestPart> decode_part(std::string_view body) {
+    const auto value = decode(body, kMaxRequestValues);
+    if (!value || value->members() == nullptr) return std::nullopt;
+    const auto* version = value->find("v");
+    const auto* id = value->find("id");
+    const auto* part = value->find("part");
+    const auto* more = value->find("more");
+    if (version == nullptr || version->integer() != kProtocolVersion || id == nullptr || !id->integer() ||
+        part == nullptr || part->items() == nullptr || (more != nullptr && more->as<bool>() == nullptr))
+        return std::nullopt;
+    return RequestPart{.id = *id->integer(), .items = *part->items(), .more = more != nullptr && more->truth()};
 }
 
 std::optional<Answer> decode_answer(std::string_view body) {

@@ -39,7 +39,15 @@ struct Request {
     std::int64_t id = 0;
     std::string token;
     std::string command;
-    Value args;  // a map
+    Value args;         // a map
+    bool more = false;  // the rest of a long request follows, in frames of its own
+};
+
+// A further frame of a long request.
+struct RequestPart {
+    std::int64_t id = 0;  // the request's
+    Value::List items;    // none: a sign of life
+    bool more = false;
 };
 
 struct Answer {
@@ -53,9 +61,12 @@ struct Answer {
 };
 
 std::string encode_request(const Request& request);
+std::string encode_part(const RequestPart& part);
 std::string encode_answer(const Answer& answer);
 // Nothing for what is not a request of version 1; `id` is told when it could be read all the same.
 std::optional<Request> decode_request(std::string_view body, std::int64_t& id);
+// Nothing for what is no such frame.
+std::optional<RequestPart> decode_part(std::string_view body);
 std::optional<Answer> decode_answer(std::string_view body);
 
 }  // namespace posthorn::control

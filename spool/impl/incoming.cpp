@@ -13,6 +13,7 @@
 
 #include "base/log.hpp"
 #include "mail/envelope_codec.hpp"
+#include "mail/line_check.hpp"
 
 namespace posthorn::spool {
 namespace {
@@ -27,25 +28,6 @@ constexpr int kSoonMs = 2'000;   // while something waits, or without inotify
 std::unexpected<base::Error> refused(std::string why) {
     return base::fail(base::ErrorKind::permanent, std::move(why), "5.6.0");
 }
-
-// Lines end in CRLF and no CR or LF stands alone, no NUL: what SMTP lets in (RFC 5321 §2.3.8, §4.5.2).
-class LineCheck {
-public:
-    bool feed(std::string_view bytes) {
-        for (const char c : bytes) {
-            if ((c == '\n') != (last_ == '\r') || c == '\0') return false;
-            eight_bit_ = eight_bit_ || static_cast<unsigned char>(c) >= 0x80;
-            last_ = c;
-        }
-        return true;
-    }
-    bool ended() const { return last_ == '\n'; }
-    bool eight_bit() const { return eight_bit_; }
-
-private:
-    char last_ = '\n';
-    bool eight_bit_ = false;
-};
 
 std::uint64_t hash(std::string_view bytes, std::uint64_t h) {
     for (const char c : bytes) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3;
@@ -205,7 +187,7 @@ base::Result<void> Incoming::read_body(Drop& drop) const {
         drop.big = std::make_shared<BigFile>(files_, "drop-" + drop.envelope.id.to_string());
     else
         drop.bytes = std::make_shared<std::string>();
-    LineCheck lines;
+    mail::LineCheck lines;
     std::string buffer;
     for (std::uint64_t at = 0; at < size;) {
         buffer.resize(std::min<std::uint64_t>(kChunk, size - at));

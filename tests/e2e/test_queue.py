@@ -130,12 +130,12 @@ def a_message_is_exported_as_it_goes_out(t):
     submit(daemon.smtp, "y@example.net", big)
     until(lambda: len(daemon.queue()) == 2, 20, "the queue")
     ids += [m["id"] for m in daemon.queue() if m["id"] not in ids]
-    exported = [subprocess.run([daemon.mailctl_binary, "--control-socket", daemon.socket, "queue", "export", identity],
-                               capture_output=True, check=True).stdout for identity in ids]
+    exported = [subprocess.run([daemon.mailctl_binary, "--control-socket", daemon.socket, "queue", "export", "--as-sent",
+                                identity], capture_output=True, check=True).stdout for identity in ids]
     assert len(exported[1]) > len(big) and exported[1].endswith(big)
     assert exported[1].startswith(b"Received: ")
     with Control(daemon.socket) as control:
-        control.send(pack({"v": 1, "id": 1, "cmd": "queue.export", "args": {"id": ids[1]}}))
+        control.send(pack({"v": 1, "id": 1, "cmd": "queue.export", "args": {"id": ids[1], "as_sent": True}}))
         frames = [control.read()]
         while frames[-1].get("more"):
             frames.append(control.read())

@@ -18,6 +18,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto again = encode_request(*request);
         if (encode_request(*decode_request(again, id)) != again) __builtin_trap();
     }
+    if (const auto part = decode_part(rest)) {
+        const auto again = encode_part(*part);
+        if (encode_part(*decode_part(again)) != again) __builtin_trap();
+    }
     if (const auto answer = decode_answer(rest)) to_json(answer->result, true);
     FrameReader reader;
     while (!rest.empty() && !reader.oversized()) {

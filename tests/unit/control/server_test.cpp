@@ -67,6 +67,21 @@ net::Task<base::Result<Reply>> goes_on(net::Loop&, Value) {
     co_return Reply{.result = Value::map(), .after = [] { ++afterwards; }};
 }
 
+// Counts the octets of a long request; with the sender "stop" it stops at the first piece.
+net::Task<base::Result<Reply>> counts(net::Loop&, Value args, Incoming& incoming) {
+    std::uint64_t octets = 0;
+    std::uint64_t parts = 0;
+    for (;;) {
+        auto part = co_await incoming.next();
+        if (!part) co_return std::unexpected(part.error());
+        if (!*part) break;
+        ++parts;
+        for (const auto& item : **part) octets += item.as<Bytes>()->octets.size();
+        if (args.find("sender") != nullptr) co_return base::fail(base::ErrorKind::temporary, "enough");
+    }
+    co_return Reply{.result = Value::map().set("octets", octets).set("parts", parts).set("uid", incoming.uid())};
+}
+
 // A server on a socket of its own, and a blocking client of it.
 struct World {
     explicit World(Permissions permissions = {}) {
@@ -82,7 +97,7 @@ struct World {
                                 {"trace", in_parts},
                                 {"system.reload", refuses},
                                 {"system.shutdown", goes_on}},
-                       std::move(permissions), metrics);
+                       std::move(permissions), metrics, LongHandlers{{"queue.import", counts}});
         loops->start();
         server->start();
     }
@@ -117,6 +132,7 @@ public:
     void send(std::string_view bytes) {
         REQUIRE(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == ssize_t(bytes.size()));
     }
+    void shut() { ::shutdown(fd_, SHUT_WR); }
     // Nothing: the server closed.
     std::optional<Answer> receive() {
         FrameReader reader;
@@ -133,6 +149,17 @@ public:
         auto answer = receive();
         REQUIRE(answer);
         return *answer;
+    }
+
+    // The first frame of a long request, and those after it.
+    void begin(const std::string& command, Value args = Value::map()) {
+        send(frame(encode_request(
+            {.id = 3, .token = {}, .command = command, .args = std::move(args), .more = true})));
+    }
+    void go_on(std::string_view octets, bool more, std::int64_t id = 3) {
+        RequestPart part{.id = id, .items = {}, .more = more};
+        if (!octets.empty()) part.items.emplace_back(Bytes{std::string(octets)});
+        send(frame(encode_part(part)));
     }
 
 private:
@@ -260,5 +287,80 @@ TEST_CASE("what is permitted changes while connections are open") {
         frame(encode_request({.id = 3, .token = "secret", .command = "system.reload", .args = Value::map()})));
     CHECK(client.receive()->code == "forbidden");
     world.server->permit({});
+    CHECK(client.ask("system.ping").ok);
+}
+
+TEST_CASE("a long request comes in several frames, and the next request after it") {
+    World world;
+    Client client(world);
+    const std::string piece(700'000, 'x');
+    for (int round = 0; round < 2; ++round) {
+        client.begin("queue.import");
+        for (int i = 0; i < 4; ++i) client.go_on(piece, true);
+        client.go_on("", true);  // a sign of life
+        client.go_on("end", false);
+        const auto answer = client.receive();
+        REQUIRE((answer && answer->ok));
+        CHECK(answer->result.find("octets")->integer() == 4 * 700'000 + 3);
+        CHECK(answer->result.find("parts")->integer() == 6);
+        CHECK(answer->result.find("uid")->integer() == ::geteuid());
+        CHECK(client.ask("system.ping").ok);
+    }
+    const auto alone = client.ask("queue.import");  // of one frame
+    CHECK((alone.ok && alone.result.find("octets")->integer() == 0));
+}
+
+TEST_CASE("a long request that is refused is not read to its end") {
+    World world;
+    SUBCASE("by its handler") {
+        Client client(world);
+        client.begin("queue.import", Value::map().set("sender", "stop"));
+        client.go_on("one", true);
+        CHECK(client.receive()->code == "busy");
+        CHECK_FALSE(client.receive());
+    }
+    SUBCASE("by its arguments") {
+        Client client(world);
+        client.begin("queue.import", Value::map().set("recipient", "no list"));
+        CHECK(client.receive()->code == "bad_request");
+        CHECK_FALSE(client.receive());
+    }
+    SUBCASE("as the command takes none") {
+        Client client(world);
+        client.begin("system.ping");
+        CHECK(client.receive()->code == "bad_request");
+        CHECK_FALSE(client.receive());
+    }
+    SUBCASE("as the token is missing") {
+        Permissions asks;
+        asks.auth = {.enabled = true, .tokens = {{base::sha256("secret"), Role::write}}};
+        world.server->permit(asks);
+        Client client(world);
+        client.begin("queue.import");
+        CHECK(client.receive()->code == "forbidden");
+        CHECK_FALSE(client.receive());
+    }
+}
+
+TEST_CASE("what follows a request and is no part of it ends the conversation") {
+    World world;
+    std::vector<std::string> wrong = {frame("garbage"),
+                                      frame(encode_part({.id = 4, .items = {}, .more = true})),
+                                      frame(encode_part({.id = 3, .items = {}, .more = true}).substr(1)),
+                                      std::string("\x00\x10\x00\x01", 4)};
+    wrong.push_back(
+        frame(encode_request({.id = 3, .token = {}, .command = "system.ping", .args = Value::map()})));
+    for (const auto& bytes : wrong) {
+        Client client(world);
+        client.begin("queue.import");
+        client.send(bytes);
+        CHECK(client.receive()->code == "bad_request");
+        CHECK_FALSE(client.receive());
+    }
+    Client gone(world);
+    gone.begin("queue.import");
+    gone.shut();
+    CHECK(gone.receive()->code == "bad_request");
+    Client client(world);
     CHECK(client.ask("system.ping").ok);
 }
