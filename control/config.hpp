@@ -27,6 +27,8 @@ struct Config {
     std::string group;                     // of the socket; empty: unchanged
     std::vector<std::string> write_users;  // names or uids, besides root and our own
     std::vector<std::string> read_users;
+    std::vector<std::string> write_groups;  // names or gids
+    std::vector<std::string> read_groups;
     AuthConfig auth;
     bool operator==(const Config&) const = default;
 };

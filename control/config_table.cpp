@@ -62,6 +62,9 @@ Table<Config> config_table() {
         .key("write_users", &Config::write_users, list(text()),
              "Users (names or uids) that may use every command, besides root and our own.")
         .key("read_users", &Config::read_users, list(text()), "Users that may look.")
+        .key("write_groups", &Config::write_groups, list(text()),
+             "Groups (names or gids) whose members may use every command.")
+        .key("read_groups", &Config::read_groups, list(text()), "Groups whose members may look.")
         .section("auth", &Config::auth, auth_table());
 }
 

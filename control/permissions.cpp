@@ -1,10 +1,16 @@
 #include "control/permissions.hpp"
 
+#include <algorithm>
+
 namespace posthorn::control {
 
-std::optional<Role> role_of(const Permissions& permissions, unsigned peer_uid, unsigned own_uid) {
-    if (peer_uid == 0 || peer_uid == own_uid || permissions.write.contains(peer_uid)) return Role::write;
-    if (permissions.read.contains(peer_uid)) return Role::read;
+std::optional<Role> role_of(const Permissions& permissions, const User& peer, unsigned own_uid) {
+    const auto is_in = [&](const std::set<unsigned>& groups) {
+        return std::ranges::any_of(peer.groups, [&](unsigned gid) { return groups.contains(gid); });
+    };
+    if (peer.uid == 0 || peer.uid == own_uid) return Role::write;
+    if (permissions.write.contains(peer.uid) || is_in(permissions.write_groups)) return Role::write;
+    if (permissions.read.contains(peer.uid) || is_in(permissions.read_groups)) return Role::read;
     return std::nullopt;
 }
 

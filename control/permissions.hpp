@@ -13,15 +13,24 @@
 
 namespace posthorn::control {
 
-// Uids. Root and our own always may write.
+// Uids and gids. Root and our own user always may write.
 struct Permissions {
     std::set<unsigned> write;
     std::set<unsigned> read;
+    std::set<unsigned> write_groups;
+    std::set<unsigned> read_groups;
     AuthConfig auth;
     std::map<unsigned, std::string> names;  // of users, for the log
 };
 
-std::optional<Role> role_of(const Permissions& permissions, unsigned peer_uid, unsigned own_uid);
+// Who asks, as the kernel tells.
+struct User {
+    unsigned uid = ~0U;
+    std::vector<unsigned> groups{};  // all it is in
+};
+
+// The higher one of what the user and each of its groups may.
+std::optional<Role> role_of(const Permissions& permissions, const User& peer, unsigned own_uid);
 
 // Of a token, in constant time; nothing: nobody's.
 std::optional<Role> role_of_token(const Permissions& permissions, std::string_view token);

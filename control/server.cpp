@@ -87,7 +87,7 @@ net::Task<Got> receive(net::Stream& stream, std::string& body) {
 
 // Who asks.
 struct Peer {
-    unsigned uid = ~0U;
+    User user;
     int pid = 0;
     bool known = false;
 };
@@ -125,12 +125,12 @@ void log_command(const Permissions& permissions, const Peer& peer, const Request
     const Command* command = find_command(request.command);
     const bool acts = command != nullptr && command->role == Role::write;
     const auto level = acts || result == "forbidden" ? base::log::Level::notice : base::log::Level::info;
-    const auto user = permissions.names.find(peer.uid);
+    const auto user = permissions.names.find(peer.user.uid);
     const auto args = to_json(request.args, false);
     const base::log::Field fields[] = {
         {"command", request.command},
         {"user", user != permissions.names.end() ? std::string_view(user->second) : std::string_view()},
-        {"uid", peer.uid},
+        {"uid", peer.user.uid},
         {"pid", peer.pid},
         {"args", args},
         {"result", result},
@@ -179,7 +179,7 @@ struct Server::State {
         const Command* command = find_command(request.command);
         if (command == nullptr || (!handlers.contains(request.command) && !long_handlers.contains(request.command)))
             return std::pair("unknown_command", fmt::format("there is no command {}", request.command));
-        const auto user = peer.known ? role_of(who, peer.uid, ::geteuid()) : std::nullopt;
+        const auto user = peer.known ? role_of(who, peer.user, ::geteuid()) : std::nullopt;
         if (const auto why = control::refusal(who, command->role, user, request.token))
             return std::pair("forbidden", fmt::format("{} {}", request.command, *why));
         if (auto complaint = check_args(*command, request.args)) return std::pair("bad_request", *complaint);
@@ -254,7 +254,7 @@ struct Server::State {
             open = open && !request.more;  // the rest of it is not waited for
         } else {
             requests.add();
-            open = co_await answer(stream, request, peer.uid, &result);
+            open = co_await answer(stream, request, peer.user.uid, &result);
         }
         if (!open && result == "ok") result = "unsent";
         log_command(*who, peer, request, result, stream.loop().now() - begun);
@@ -266,7 +266,10 @@ struct Server::State {
         const Counted counted(state->connections);
         net::Loop& loop = stream->loop();
         Peer peer;
-        if (const auto known = net::peer_credentials(*stream)) peer = {known->uid, known->pid, true};
+        if (auto known = net::peer_credentials(*stream)) {
+            peer = {{known->uid, std::move(known->groups)}, known->pid, true};
+            peer.user.groups.push_back(known->gid);
+        }
         bool open = true;
         while (open && !state->stopping) {
             std::string body;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "net/loop.hpp"
@@ -35,11 +36,13 @@ struct ListenOptions {
 // A stale Unix socket (nobody answers) is removed; a live one is an error.
 base::Result<std::unique_ptr<Listener>> bind_listener(Endpoint at, ListenOptions options = {});
 
-// Uid, gid and pid of a Unix peer (SO_PEERCRED); nothing for other streams.
+// Uid, gid and pid of a Unix peer (SO_PEERCRED) and the groups it is in beside (SO_PEERGROUPS), as they were when it
+// connected; nothing for other streams.
 struct PeerCredentials {
     unsigned uid = 0;
     unsigned gid = 0;
     int pid = 0;
+    std::vector<unsigned> groups;  // without `gid`, or with it: as the kernel tells
 };
 std::optional<PeerCredentials> peer_credentials(const Stream& stream);
 

@@ -59,6 +59,12 @@ base::Result<control::Permissions> permissions(const control::Config& config) {
     if (!read) return std::unexpected(read.error());
     out.write = {write->begin(), write->end()};
     out.read = {read->begin(), read->end()};
+    const auto write_groups = group_ids(config.write_groups);
+    if (!write_groups) return std::unexpected(write_groups.error());
+    const auto read_groups = group_ids(config.read_groups);
+    if (!read_groups) return std::unexpected(read_groups.error());
+    out.write_groups = {write_groups->begin(), write_groups->end()};
+    out.read_groups = {read_groups->begin(), read_groups->end()};
     out.auth = config.auth;
     auto named = out.write;
     named.insert(out.read.begin(), out.read.end());

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <functional>
 
 #include "base/json.hpp"
 
@@ -36,6 +37,23 @@ base::Result<gid_t> find_group(const std::string& name) {
     if (code != 0) return base::fail_errno("group " + name, code);
     if (found == nullptr) return base::fail(base::ErrorKind::permanent, "there is no group " + name);
     return entry.gr_gid;
+}
+
+// A number is itself.
+base::Result<std::vector<unsigned>> ids_of(const std::vector<std::string>& names,
+                                           const std::function<base::Result<unsigned>(const std::string&)>& find) {
+    std::vector<unsigned> out;
+    for (const auto& name : names) {
+        unsigned id = 0;
+        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
+        if (error != std::errc{} || end != name.data() + name.size()) {
+            const auto found = find(name);
+            if (!found) return std::unexpected(found.error());
+            id = *found;
+        }
+        out.push_back(id);
+    }
+    return out;
 }
 
 // mkdir -p; true when `path` itself was made.
@@ -136,20 +154,16 @@ std::string user_name(unsigned uid) {
 }
 
 base::Result<std::vector<unsigned>> user_ids(const std::vector<std::string>& names) {
-    std::vector<unsigned> out;
-    for (const auto& name : names) {
-        unsigned uid = 0;
-        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), uid);
-        if (error == std::errc{} && end == name.data() + name.size()) {
-            out.push_back(uid);
-            continue;
-        }
+    return ids_of(names, [](const std::string& name) -> base::Result<unsigned> {
         std::string buffer;
         const auto user = find_user(name, buffer);
         if (!user) return std::unexpected(user.error());
-        out.push_back(user->pw_uid);
-    }
-    return out;
+        return user->pw_uid;
+    });
+}
+
+base::Result<std::vector<unsigned>> group_ids(const std::vector<std::string>& names) {
+    return ids_of(names, find_group);
 }
 
 }  // namespace posthorn::server

@@ -40,6 +40,7 @@ base::Result<void> write_listeners(const std::string& path, const std::vector<Bo
 
 // uids of names or numbers; the error names the one that is neither.
 base::Result<std::vector<unsigned>> user_ids(const std::vector<std::string>& names);
+base::Result<std::vector<unsigned>> group_ids(const std::vector<std::string>& names);  // the same of gids
 
 // Empty: nobody has that number.
 std::string user_name(unsigned uid);

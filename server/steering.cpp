@@ -27,6 +27,8 @@ bool applies_live(const std::string& path) {
                                          "health.max_queue_size",
                                          "control.write_users",
                                          "control.read_users",
+                                         "control.write_groups",
+                                         "control.read_groups",
                                          "control.auth."};
     if (path == "smtp.memory_budget") return false;
     return std::any_of(std::begin(live), std::end(live), [&](std::string_view p) { return path.starts_with(p); });

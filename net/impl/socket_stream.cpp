@@ -311,13 +311,31 @@ std::unique_ptr<Stream> make_socket_stream(std::shared_ptr<Socket> socket) {
 
 namespace posthorn::net {
 
+namespace {
+
+// Groups that cannot be told are none: they could only allow more.
+std::vector<unsigned> peer_groups(int fd) {
+    std::vector<gid_t> groups(64);
+    for (;;) {
+        auto size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) == 0) {
+            groups.resize(size / sizeof(gid_t));
+            return {groups.begin(), groups.end()};
+        }
+        if (errno != ERANGE || size <= groups.size() * sizeof(gid_t)) return {};
+        groups.resize(size / sizeof(gid_t));  // as many as there are
+    }
+}
+
+}  // namespace
+
 std::optional<PeerCredentials> peer_credentials(const Stream& stream) {
     const auto* own = dynamic_cast<const impl::SocketStream*>(&stream);
     if (own == nullptr || own->local().unix_path.empty() || !own->socket().open()) return std::nullopt;
     ucred credentials{};
     socklen_t size = sizeof credentials;
     if (getsockopt(own->socket().fd(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return std::nullopt;
-    return PeerCredentials{credentials.uid, credentials.gid, credentials.pid};
+    return PeerCredentials{credentials.uid, credentials.gid, credentials.pid, peer_groups(own->socket().fd())};
 }
 
 }  // namespace posthorn::net

@@ -98,6 +98,39 @@ def user_and_token_must_both_allow_it(t):
     assert code == 1 and "not allowed for you" in said, said
 
 
+def members_of_groups_may_do_what_their_groups_may(t):
+    t.need_root()
+    reading, writing, others = 61001, 61002, 61003
+    daemon = t.daemon({"control": {"mode": "0666", "read_groups": [str(reading)], "write_groups": [str(writing)]}})
+    mailctl = shutil.copy(daemon.mailctl_binary, t.dir / "mailctl")
+    for folder in (t.dir, daemon.dir, daemon.runtime):
+        folder.chmod(0o755)
+
+    def may(*words, group=NOBODY, groups=()):
+        done = subprocess.run([mailctl, "--control-socket", daemon.socket, *words], capture_output=True, text=True,
+                              timeout=30, user=NOBODY, group=group, extra_groups=list(groups))
+        assert done.returncode == 0 or "not allowed for you" in done.stderr, done
+        return done.returncode == 0
+
+    look, act = ("queue", "list"), ("queue", "freeze", "--all")
+    assert not may(*look) and not may(*look, groups=[others])
+    assert may(*look, groups=[others, reading]) and not may(*act, groups=[others, reading])
+    assert may(*look, group=reading) and not may(*act, group=reading), "the primary group counts, too"
+    assert may(*act, groups=[reading, writing]) and may(*act, group=writing)
+    assert may(*act, groups=[*range(62000, 62200), writing]), "however many they are"
+
+    daemon.config["control"].update(read_groups=[], write_groups=["no such group"])
+    daemon.write()
+    done = daemon.mailctl("system", "reload", check=False)
+    assert done.returncode == 1 and "there is no group no such group" in done.stderr, done
+    assert may(*look, groups=[reading]), "all stays as it was"
+    daemon.config["control"]["write_groups"] = []
+    daemon.write()
+    changed = daemon.mailctl("system", "reload", json_output=True)["changed"]
+    assert changed == ["control.read_groups", "control.write_groups"], changed
+    assert not may(*look, groups=[reading, writing])
+
+
 def every_command_stands_in_the_log(t):
     daemon = t.daemon({"log": {"level": "info"}})
     daemon.mailctl("queue", "freeze", "--domain", "example.net")

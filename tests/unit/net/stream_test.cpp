@@ -208,7 +208,10 @@ Task<> talk_once(RealNet* net, std::size_t loop, int id) {
 
 Task<> credentials(std::shared_ptr<Stream> stream) {
     const auto peer = peer_credentials(*stream);
-    const auto text = peer ? std::to_string(peer->uid) + " " + std::to_string(peer->pid) : std::string("none");
+    auto text = peer ? std::to_string(peer->uid) + " " + std::to_string(peer->pid) : std::string("none");
+    if (peer) {
+        for (const unsigned gid : peer->groups) text += " " + std::to_string(gid);
+    }
     co_await stream->write(text, soon(stream->loop()));
     co_await stream->shutdown(soon(stream->loop()));
 }
@@ -356,7 +359,11 @@ TEST_CASE("a Unix socket has its mode, knows its peer, and leaves no file behind
         net.serve(credentials);
         std::string answer;
         net.run(ask_credentials(&net, &answer));
-        CHECK(answer == std::to_string(getuid()) + " " + std::to_string(getpid()));
+        auto expected = std::to_string(getuid()) + " " + std::to_string(getpid());
+        std::vector<gid_t> groups(static_cast<std::size_t>(getgroups(0, nullptr)));
+        REQUIRE(getgroups(static_cast<int>(groups.size()), groups.data()) >= 0);
+        for (const gid_t gid : groups) expected += " " + std::to_string(gid);
+        CHECK(answer == expected);
     }
     CHECK_FALSE(std::filesystem::exists(path));
 }

@@ -117,6 +117,8 @@ TEST_CASE("listeners.json tells where we really listen") {
 TEST_CASE("users are named or numbered") {
     CHECK(user_ids({"root", "1234"}) == std::vector<unsigned>{0, 1234});
     CHECK(user_ids({"no such user here"}).error().log_text == "there is no user no such user here");
+    CHECK(group_ids({"root", "1234"}) == std::vector<unsigned>{0, 1234});
+    CHECK(group_ids({"no such group here"}).error().log_text == "there is no group no such group here");
 }
 
 TEST_CASE("a user who is not there is refused, our own means no change") {
