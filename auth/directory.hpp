@@ -67,7 +67,7 @@ public:
 
     // `address` as written: case of the local part, U-labels and the tag are dealt with here. A bare "postmaster"
     // (RFC 5321 §4.5.1: no domain) is that of the configured default domain. Order: the address itself, then
-    // without its tag, then the catch-all of its domain.
+    // without its tag, then the catch-all of its domain (an alias); a postmaster that nobody is leads to ours.
     virtual net::Task<base::Result<Resolution>> resolve(net::Loop& loop, mail::Address address) = 0;
 
     // By its canonical name; nothing: there is no such account.

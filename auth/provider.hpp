@@ -24,7 +24,7 @@ namespace posthorn::auth {
 
 // Where an attempt comes from.
 struct Client {
-    net::IpAddress ip;        // of a Unix socket: the default, which is never throttled by address
+    net::IpAddress ip;  // of a Unix socket: the default, which is never throttled by address
     bool unix_socket = false;
     std::string service;    // "submission", "pop3": for the log; an app password may be bound to it
     std::string mechanism;  // "PLAIN", "USER": for the log and the event

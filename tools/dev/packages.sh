@@ -1,6 +1,7 @@
 # Sourced by ./dev: Debian packages, installed or, where they would conflict or start a daemon, unpacked below build/.
 
 build_packages=(g++ meson ninja-build pkg-config python3 libssl-dev libc-ares-dev libfmt-dev libtomlplusplus-dev
+    libsodium-dev libcrypt-dev
     libsqlite3-dev
     rapidjson-dev libidn2-dev libgsasl-dev libicu-dev doctest-dev)
 bench_packages=(liburing-dev valgrind xfsprogs)
