@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/support/memory_store.hpp"
+#include "tests/unit/store/file_store.hpp"
 #include "tests/unit/store/store_contract.hpp"
 
 using namespace posthorn;
@@ -23,4 +24,16 @@ private:
 
 TEST_CASE("a store in memory keeps the contract") {
     check_store_contract([] { return std::make_unique<MemoryHarness>(); });
+}
+
+TEST_CASE("a store on files keeps the contract") {
+    check_store_contract([] { return std::make_unique<FileHarness>(); });
+}
+
+TEST_CASE("a store on files keeps the contract with one account open at a time") {
+    Config config;
+    config.max_open_accounts = 1;
+    config.pack_limit = 5;
+    config.pack_size = 100;
+    check_store_contract([&] { return std::make_unique<FileHarness>(config); });
 }

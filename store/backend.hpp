@@ -1,0 +1,37 @@
+// Opens the store on files. Called once at start, by server/, before any listener accepts.
+#pragma once
+
+#include <memory>
+
+#include "base/clock.hpp"
+#include "base/disk.hpp"
+#include "base/metrics.hpp"
+#include "base/result.hpp"
+#include "net/pool.hpp"
+#include "store/config.hpp"
+#include "store/high_water.hpp"
+#include "store/store.hpp"
+
+namespace posthorn::store {
+
+// All outlive the store but `config`. Calls block on `pool`'s threads; `high_water` may be null (then an old copy of
+// an index is not noticed).
+struct Ports {
+    base::Disk& disk;
+    net::Pool& pool;
+    const base::Clock& clock;
+    base::Metrics& metrics;
+    HighWater* high_water = nullptr;
+};
+
+// The store that server/ holds: the port, and what only the composition root does.
+class Backend : public Store {
+public:
+    // No further calls; open accounts are closed. Blocking; after sessions and deliveries ended, before `pool` goes.
+    virtual void stop() = 0;
+};
+
+// A permanent error is a refusal to start, to be shown to the operator as it stands.
+base::Result<std::unique_ptr<Backend>> open_store(Config config, Ports ports);
+
+}  // namespace posthorn::store

@@ -1,0 +1,82 @@
+// The bytes of an account's mail: small bodies one behind the other in pack files, large ones in a file each.
+// docs/store.md has the format. Used by one thread at a time, like the index; reads of what is open may go on beside.
+//
+// The rule: add() and adopt(), then sync(), and only then the commit of the rows that point there.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/disk.hpp"
+#include "base/ulid.hpp"
+#include "store/body.hpp"
+#include "store/impl/place.hpp"
+#include "store/values.hpp"
+
+namespace posthorn::store {
+
+// What a pack says of a body beside its bytes, for the day the index is lost.
+struct BodyNote {
+    EmailId email = 0;
+    MailboxId mailbox = 0;
+    base::WallTime received{};
+    base::Ulid delivery;  // zeros: not a delivery
+};
+
+struct FoundBody {
+    BodyNote note;
+    Place place;
+};
+
+class Bodies {
+public:
+    // `folder` is there. Packs that reach `pack_size` octets are followed by a new one.
+    static base::Result<std::unique_ptr<Bodies>> open(base::Disk& disk, std::string folder,
+                                                      std::uint64_t pack_size);
+
+    // Gathers it for the next sync(). `size` octets come from prefix and source.
+    base::Result<Place> add(const BodyNote& note, std::string_view prefix, const Source& source);
+    // The file `staged`, whose content is synced, becomes the body of this email. Its name is durable after sync().
+    base::Result<Place> adopt(const BodyNote& note, const std::string& staged, std::uint64_t size,
+                              std::uint32_t crc);
+    // All that was added is durable. After an error none of it is, and the pack is left behind.
+    base::Result<void> sync();
+    void drop();  // what was added since the last sync()
+
+    base::Result<std::shared_ptr<base::File>> open(EmailId email, const Place& place);
+    base::Result<void> remove_large(EmailId email);
+    base::Result<void> remove_pack(std::uint64_t pack);
+    std::uint64_t current_pack() const { return number_; }
+    // Octets of each pack file, by number; and the emails that have a file of their own.
+    base::Result<std::vector<std::pair<std::uint64_t, std::uint64_t>>> packs() const;
+    base::Result<std::vector<EmailId>> large() const;
+    // The bodies of a pack, damage between them skipped.
+    base::Result<std::vector<FoundBody>> scan(std::uint64_t pack) const;
+    base::Result<FoundBody> scan_large(EmailId email) const;
+    const std::string& folder() const { return folder_; }
+
+private:
+    Bodies(base::Disk& disk, std::string folder, std::uint64_t pack_size)
+        : disk_(disk), folder_(std::move(folder)), pack_size_(pack_size) {}
+    std::string pack_path(std::uint64_t number) const;
+    std::string large_path(EmailId email) const;
+    base::Result<void> next_pack();
+
+    base::Disk& disk_;
+    std::string folder_;
+    std::uint64_t pack_size_;
+    std::uint64_t number_ = 0;          // of the pack that is written; 0: none yet
+    std::shared_ptr<base::File> file_;  // null: to be opened, or made
+    std::uint64_t end_ = 0;             // octets of it that are written
+    std::string gathered_;              // behind end_
+    bool folder_dirty_ = false;
+};
+
+// Reads all of a body and holds it against its sum.
+base::Result<bool> intact(const base::File& file, const Place& place);
+
+}  // namespace posthorn::store

@@ -1,0 +1,138 @@
+#include "store/impl/layout.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "store/impl/refuse.hpp"
+
+namespace posthorn::store {
+
+namespace {
+
+constexpr const char* kVersionFile = "/.layout-version";
+constexpr const char* kStaging = "/.tmp";
+constexpr std::size_t kMaxVersionFile = 64;
+
+base::Result<std::string> content(base::Disk& disk, const std::string& path) {
+    const auto file = disk.open(path, base::OpenMode::read);
+    if (!file) return std::unexpected(file.error());
+    std::string text(kMaxVersionFile, '\0');
+    const auto got = (*file)->read(0, text);
+    if (!got) return std::unexpected(got.error());
+    text.resize(*got);
+    return text;
+}
+
+base::Result<void> put(base::Disk& disk, const std::string& folder, const std::string& name,
+                       const std::string& text) {
+    const auto fresh = folder + name + ".new";
+    (void)disk.unlink(fresh);
+    {
+        const auto file = disk.open(fresh, base::OpenMode::create);
+        if (!file) return std::unexpected(file.error());
+        if (auto done = (*file)->write(0, text); !done) return done;
+        if (auto done = (*file)->sync(); !done) return done;
+    }
+    if (auto done = disk.rename(fresh, folder + name); !done) return done;
+    return disk.sync_directory(folder);
+}
+
+std::unexpected<base::Error> other_version(const std::string& directory, const std::string& text) {
+    std::string shown = text.substr(0, text.find('\n'));
+    for (char& c : shown) c = c >= ' ' && c <= '~' ? c : '?';
+    return base::fail(base::ErrorKind::permanent,
+                      directory + kVersionFile + " says \"" + shown + "\", this server knows version " +
+                          std::to_string(kLayoutVersion) +
+                          ": run the server that wrote it, or restore a backup that this one can read");
+}
+
+base::Result<void> empty_staging(base::Disk& disk, const std::string& directory) {
+    const auto staging = directory + kStaging;
+    if (auto made = disk.make_directory(staging, 0700); !made) return made;
+    const auto names = disk.list(staging);
+    if (!names) return std::unexpected(names.error());
+    for (const auto& name : *names) {
+        std::error_code ignored;
+        if (!disk.unlink(staging + '/' + name)) std::filesystem::remove_all(staging + '/' + name, ignored);
+    }
+    return {};
+}
+
+// The name that stands in an account whose folder is a sum of it.
+std::optional<mail::AccountName> account_of(base::Disk& disk, const std::string& folder, const std::string& domain,
+                                            const std::string& local) {
+    const auto d = mail::from_path_component(domain);
+    const auto l = mail::from_path_component(local);
+    if (d && l) return mail::AccountName{*l, *d};
+    const auto file = disk.open(folder + "/name", base::OpenMode::read);
+    if (!file) return std::nullopt;
+    std::string text(1024, '\0');
+    const auto got = (*file)->read(0, text);
+    if (!got) return std::nullopt;
+    text.resize(*got);
+    const auto at = text.rfind('@');
+    if (at == std::string::npos) return std::nullopt;
+    mail::AccountName name{text.substr(0, at), text.substr(at + 1)};
+    if (name.path() != domain + '/' + local) return std::nullopt;
+    return name;
+}
+
+}  // namespace
+
+base::Result<void> prepare_layout(base::Disk& disk, const std::string& directory) {
+    if (auto made = disk.make_directory(directory, 0750); !made) return made;
+    const auto text = content(disk, directory + kVersionFile);
+    if (text) {
+        if (*text != std::to_string(kLayoutVersion) + '\n') return other_version(directory, *text);
+        return empty_staging(disk, directory);
+    }
+    if (text.error().code != ENOENT) return std::unexpected(text.error());
+    const auto names = disk.list(directory);
+    if (!names) return std::unexpected(names.error());
+    if (std::ranges::any_of(*names, [](const auto& name) { return !name.starts_with('.'); })) {
+        return base::fail(
+            base::ErrorKind::permanent,
+            directory + " has content but no .layout-version: if it is a store of this server, write \"" +
+                std::to_string(kLayoutVersion) + "\" and a newline into that file; else name another folder");
+    }
+    if (auto done = empty_staging(disk, directory); !done) return done;
+    return put(disk, directory, kVersionFile, std::to_string(kLayoutVersion) + '\n');
+}
+
+base::Result<void> make_account_folder(base::Disk& disk, const std::string& directory,
+                                       const mail::AccountName& name) {
+    const auto folder = directory + '/' + name.path();
+    if (disk.status(folder + "/bodies")) return {};
+    const auto domain = folder.substr(0, folder.rfind('/'));
+    if (!disk.status(domain)) {
+        if (auto done = disk.make_directory(domain, 0750); !done) return done;
+        if (auto done = disk.sync_directory(directory); !done) return done;
+    }
+    if (auto done = disk.make_directory(folder, 0700); !done) return done;
+    if (folder.contains("%sha256-")) {
+        if (auto done = put(disk, folder, "/name", name.text()); !done) return done;
+    }
+    if (auto done = disk.make_directory(folder + "/bodies", 0700); !done) return done;
+    if (auto done = disk.sync_directory(folder); !done) return done;
+    return disk.sync_directory(domain);
+}
+
+base::Result<std::vector<mail::AccountName>> list_accounts(base::Disk& disk, const std::string& directory) {
+    std::vector<mail::AccountName> out;
+    const auto domains = disk.list(directory);
+    if (!domains) return std::unexpected(domains.error());
+    for (const auto& domain : *domains) {
+        if (domain.starts_with('.')) continue;
+        const auto locals = disk.list(directory + '/' + domain);
+        if (!locals) continue;  // no folder
+        for (const auto& local : *locals) {
+            const auto folder = directory + '/' + domain + '/' + local;
+            if (!disk.status(folder + "/bodies")) continue;
+            if (auto name = account_of(disk, folder, domain, local)) out.push_back(*std::move(name));
+        }
+    }
+    std::ranges::sort(out);
+    return out;
+}
+
+}  // namespace posthorn::store

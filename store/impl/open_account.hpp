@@ -1,0 +1,45 @@
+// An account that is open: its index and its bodies. Used in the account's turn (store/impl/account.hpp), by one thread
+// at a time.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "store/impl/bodies.hpp"
+#include "store/impl/index.hpp"
+#include "store/impl/shared.hpp"
+#include "store/impl/staged.hpp"
+#include "store/store.hpp"
+
+namespace posthorn::store {
+
+class OpenAccount {
+public:
+    // Makes what is not there. `last`: the modseq it had when this process closed it, 0: never.
+    static base::Result<std::unique_ptr<OpenAccount>> open(std::shared_ptr<Shared> shared,
+                                                           const mail::AccountName& name, ModSeq last);
+
+    Index& index() { return *index_; }
+    Bodies& bodies() { return *bodies_; }
+    const std::string& folder() const { return folder_; }
+    Shared& shared() { return *shared_; }
+
+    // Before a transaction: so many ids may be given in it. `fresh`: this process has given none yet.
+    base::Result<void> reserve_ids(bool bulk, bool fresh);
+
+    // Within a transaction.
+    base::Result<Added> add(MailboxId mailbox, const NewMessage& message, const Staged* staged,
+                            const base::Ulid& delivery);
+    base::Result<std::shared_ptr<Body>> open_body(EmailId email);
+
+private:
+    OpenAccount(std::shared_ptr<Shared> shared, std::string folder)
+        : shared_(std::move(shared)), folder_(std::move(folder)) {}
+
+    std::shared_ptr<Shared> shared_;
+    std::string folder_;
+    std::unique_ptr<Bodies> bodies_;
+    std::unique_ptr<Index> index_;
+};
+
+}  // namespace posthorn::store

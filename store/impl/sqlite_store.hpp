@@ -1,0 +1,81 @@
+// The store on files: which accounts are open, and the port's calls as work in their turns.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include "store/backend.hpp"
+#include "store/impl/account.hpp"
+
+namespace posthorn::store {
+
+class SqliteStore final : public Backend {
+public:
+    static base::Result<std::unique_ptr<SqliteStore>> open(Config config, Ports ports);
+    ~SqliteStore() override;
+
+    void stop() override;
+
+    Task<std::vector<Account>> accounts(net::Loop& loop) override;
+    Task<AccountState> state(net::Loop& loop, Account account) override;
+    Task<void> remove_account(net::Loop& loop, Account account) override;
+    Task<Added> deliver(net::Loop& loop, Account account, Delivery delivery) override;
+    Task<void> reserve(net::Loop& loop, Account account, base::Ulid id, std::uint64_t bytes, Quota quota) override;
+    void release(const Account& account, const base::Ulid& id) override;
+    void forget_deliveries(base::WallTime before) override;
+    Task<std::unique_ptr<Upload>> upload(net::Loop& loop, Account account, std::uint64_t expected_size) override;
+    Task<std::vector<Added>> append(net::Loop& loop, Account account, MailboxId mailbox,
+                                    std::vector<NewMessage> messages, std::optional<Quota> quota) override;
+    Task<std::vector<Mailbox>> mailboxes(net::Loop& loop, Account account) override;
+    Task<Mailbox> mailbox(net::Loop& loop, Account account, std::string name) override;
+    Task<Mailbox> create_mailbox(net::Loop& loop, Account account, std::string name, Role role) override;
+    Task<void> rename_mailbox(net::Loop& loop, Account account, std::string from, std::string to) override;
+    Task<void> remove_mailbox(net::Loop& loop, Account account, std::string name) override;
+    Task<void> set_role(net::Loop& loop, Account account, MailboxId mailbox, Role role) override;
+    Task<void> set_sort_order(net::Loop& loop, Account account, MailboxId mailbox, std::uint32_t order) override;
+    Task<void> subscribe(net::Loop& loop, Account account, std::string name, bool on) override;
+    Task<std::vector<std::string>> subscriptions(net::Loop& loop, Account account) override;
+    Task<Snapshot> snapshot(net::Loop& loop, Account account, MailboxId mailbox) override;
+    Task<std::vector<Message>> messages(net::Loop& loop, Account account, MailboxId mailbox, UidSet uids,
+                                        bool summaries) override;
+    Task<MailboxChanges> changes(net::Loop& loop, Account account, MailboxId mailbox, ModSeq since) override;
+    Task<std::shared_ptr<Body>> open(net::Loop& loop, Account account, EmailId email) override;
+    Task<FlagsChanged> store_flags(net::Loop& loop, Account account, MailboxId mailbox, UidSet uids,
+                                   FlagChange change) override;
+    Task<Copied> copy(net::Loop& loop, Account account, MailboxId from, UidSet uids, MailboxId to) override;
+    Task<Copied> move(net::Loop& loop, Account account, MailboxId from, UidSet uids, MailboxId to) override;
+    Task<Expunged> expunge(net::Loop& loop, Account account, MailboxId mailbox, UidSet uids,
+                           bool only_deleted) override;
+    Task<std::vector<Email>> emails(net::Loop& loop, Account account, std::vector<EmailId> ids,
+                                    bool summaries) override;
+    Task<std::vector<EmailId>> thread(net::Loop& loop, Account account, ThreadId thread) override;
+    Task<AccountChanges> account_changes(net::Loop& loop, Account account, ModSeq since,
+                                         std::size_t limit) override;
+    Task<ModSeq> refile(net::Loop& loop, Account account, std::vector<EmailId> emails, std::vector<MailboxId> add,
+                        std::vector<MailboxId> remove) override;
+    Task<ModSeq> store_email_flags(net::Loop& loop, Account account, std::vector<EmailId> emails,
+                                   FlagChange change) override;
+    std::unique_ptr<Subscription> watch(net::Loop& loop, const Account& account,
+                                        std::function<void(const Notice&)> tell) override;
+
+private:
+    using Turns = store::Account;
+    explicit SqliteStore(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+    // Null after stop().
+    std::shared_ptr<Turns> find(const Account& account);
+    void close_some();  // locked
+    // `fn(OpenAccount&) -> Result<T>` in the account's turn.
+    template <class T, class F>
+    Task<T> in_turn(net::Loop& loop, Account account, Work::Kind kind, F fn);
+
+    std::shared_ptr<Shared> shared_;
+    mutable std::mutex mutex_;
+    std::unordered_map<Account, std::shared_ptr<Turns>> accounts_;
+    std::uint64_t tick_ = 0;
+    bool stopped_ = false;
+};
+
+}  // namespace posthorn::store
