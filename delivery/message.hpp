@@ -90,9 +90,9 @@ static_assert(sizeof(Slot) == 24);
 
 struct Message {
     base::Ulid id;
-    OneOrMany<Slot> slots;   // by index, ascending
-    OneOrMany<JobPtr> jobs;  // waiting or started
-    base::WallTime arrival{};
+    OneOrMany<Slot> slots;       // by index, ascending
+    OneOrMany<JobPtr> jobs;      // waiting or started
+    base::WallTime arrival{};    // or when its sender lets it go (Envelope::hold_until): its age counts from then
     base::WallTime wake{};       // when it is looked at next (WakeHeap); zero: not planned
     base::WallTime dsn_flush{};  // when the DSN for those that failed is due; zero: none owed
     std::uint64_t size = 0;

@@ -5,6 +5,7 @@ namespace posthorn::delivery {
 std::string_view name(Hold hold) {
     switch (hold) {
         case Hold::none: return "starting";
+        case Hold::held: return "held";
         case Hold::backoff: return "backoff";
         case Hold::unreachable: return "unreachable";
         case Hold::bucket: return "rate limit";

@@ -17,6 +17,7 @@ namespace posthorn::delivery {
 // Why a recipient is not being delivered at this moment.
 enum class Hold : std::uint8_t {
     none,         // about to start
+    held,         // by its sender, until a time it gave (RFC 4865)
     backoff,      // its last attempt failed: until its next try
     unreachable,  // its destination could not be reached a moment ago
     bucket,       // the rate limit: until a token is there

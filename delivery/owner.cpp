@@ -27,7 +27,7 @@ void Owner::on_message(spool::QueuedMessage queued) {
     const auto [known, fresh] = messages_.insert(queued.id);
     if (!fresh) return;  // told twice
     Message& m = *known;
-    m.arrival = queued.arrival;
+    m.arrival = std::max(queued.arrival, queued.hold_until);
     m.size = queued.size;
     m.null_sender = queued.null_sender;
     m.frozen = queued.frozen;
@@ -35,7 +35,7 @@ void Owner::on_message(spool::QueuedMessage queued) {
         if (mail::is_final(r.status) && r.dsn_done) continue;
         Slot slot;
         slot.domain = domains_.get(r.domain);
-        slot.next_try = r.next_try;
+        slot.next_try = std::max(r.next_try, queued.hold_until);
         slot.index = r.index;
         slot.attempts = static_cast<std::uint16_t>(r.attempts);
         slot.status = r.status;

@@ -13,6 +13,7 @@ namespace {
 std::string sentence(Hold why, const Slot& slot) {
     const std::string& domain = slot.domain->name;
     switch (why) {
+        case Hold::held: return "its sender wants it to be sent later (FUTURERELEASE)";
         case Hold::backoff: return "the last attempt failed; waits for its next try";
         case Hold::unreachable: return "no server of " + domain + " could be reached a moment ago";
         case Hold::bucket: return "the rate limit of " + domain + " is used up; waits for a token";
@@ -70,7 +71,8 @@ Owner::Waits Owner::waits(const Message& m, const Slot& slot) const {
     if (frozen(m, slot)) return {Hold::frozen, std::nullopt};
     const base::WallTime t = now();
     if (stopped_) return {Hold::stopping, std::nullopt};
-    return {slot.next_try > t ? Hold::backoff : Hold::none, std::max(slot.next_try, t)};
+    if (slot.next_try <= t) return {Hold::none, t};
+    return {slot.attempts == 0 ? Hold::held : Hold::backoff, slot.next_try};
 }
 
 RecipientView Owner::recipient_view(const Message& m, const Slot& slot) const {

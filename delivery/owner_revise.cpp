@@ -194,8 +194,8 @@ void Owner::add_dsn(Revision& r, const spool::StoredMessage& stored, std::uint64
     request.now = now();
     request.reporting_mta = config.reporting_mta.empty() ? settings_->config.hostname : config.reporting_mta;
     request.postmaster = config.postmaster.empty() ? "postmaster@" + request.reporting_mta : config.postmaster;
-    request.retry_until =
-        stored.envelope.arrival + std::chrono::floor<std::chrono::milliseconds>(settings_->config.retry.max_age);
+    request.retry_until = std::max(stored.envelope.arrival, stored.envelope.hold_until) +
+                          std::chrono::floor<std::chrono::milliseconds>(settings_->config.retry.max_age);
     request.header_size = header_size;
     mail::Dsn dsn = mail::make_dsn(request);
     spool::StateChange::Birth birth;

@@ -1,5 +1,7 @@
 #include "delivery/reporter.hpp"
 
+#include <algorithm>
+
 #include "base/log.hpp"
 
 namespace posthorn::delivery {
@@ -127,7 +129,7 @@ void report_done(Shared& shared, const base::Ulid& id, base::WallTime arrival, b
     event.kind = EventKind::done;
     event.at = now;
     event.message_id = id;
-    event.elapsed = now - arrival;
+    event.elapsed = std::max<base::Duration>(now - arrival, base::Duration{});  // an operator may end a hold
     shared.deps.events.record(event);
 }
 

@@ -8,6 +8,7 @@ QueuedMessage queued_message(const StoredMessage& stored) {
     QueuedMessage message;
     message.id = stored.envelope.id;
     message.arrival = stored.envelope.arrival;
+    message.hold_until = stored.envelope.hold_until;
     message.size = stored.envelope.body_size;
     message.null_sender = stored.envelope.reverse_path.empty();
     message.frozen = stored.frozen;

@@ -41,7 +41,8 @@ struct RecipientSummary {
 struct QueuedMessage {
     base::Ulid id;
     base::WallTime arrival{};
-    std::uint64_t size = 0;  // body octets
+    base::WallTime hold_until{};  // Envelope::hold_until
+    std::uint64_t size = 0;       // body octets
     bool null_sender = false;
     bool frozen = false;
     std::vector<RecipientSummary> recipients;  // all of them, final ones too

@@ -13,6 +13,7 @@ constexpr std::uint8_t kMessage = 1;
 constexpr std::uint8_t kChanges = 2;
 
 constexpr std::uint8_t kNullSender = 1;
+constexpr std::uint8_t kHeld = 2;  // then its time follows
 
 constexpr std::uint8_t kDelayWarned = 1;
 constexpr std::uint8_t kDsnDone = 2;
@@ -20,7 +21,9 @@ constexpr std::uint8_t kDsnDone = 2;
 bool read_message(ByteReader& in, QueuedMessage& message) {
     message.arrival = base::from_ms(unzigzag(in.varint()));
     message.size = in.varint();
-    message.null_sender = (in.get<std::uint8_t>() & kNullSender) != 0;
+    const auto flags = in.get<std::uint8_t>();
+    message.null_sender = (flags & kNullSender) != 0;
+    if ((flags & kHeld) != 0) message.hold_until = base::from_ms(unzigzag(in.varint()));
     const auto domains = in.varint();
     // Each takes an octet at least.
     if (in.failed() || domains > in.rest().size()) return false;
@@ -132,7 +135,9 @@ std::string summarize(const mail::Envelope& envelope, std::uint64_t body_size) {
     out += static_cast<char>(kMessage);
     put_varint(out, zigzag(base::to_ms(envelope.arrival)));
     put_varint(out, body_size);
-    put(out, envelope.reverse_path.empty() ? kNullSender : std::uint8_t{0});
+    const bool held = envelope.hold_until != base::WallTime{};
+    put(out, static_cast<std::uint8_t>((envelope.reverse_path.empty() ? kNullSender : 0) | (held ? kHeld : 0)));
+    if (held) put_varint(out, zigzag(base::to_ms(envelope.hold_until)));
     std::vector<std::string> names;
     std::vector<std::size_t> of;
     of.reserve(envelope.recipients.size());

@@ -31,6 +31,7 @@ QueuedMessage queued_message(const mail::Envelope& envelope) {
     QueuedMessage message;
     message.id = envelope.id;
     message.arrival = envelope.arrival;
+    message.hold_until = envelope.hold_until;
     message.size = envelope.body_size;
     message.null_sender = envelope.reverse_path.empty();
     for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {

@@ -148,6 +148,12 @@ TEST_CASE("changes come back whole from the record and in short from the trail")
     CHECK(told.recipients[2].delay_warned);
     CHECK_FALSE(told.recipients[2].dsn_done);
     CHECK(told.recipients[0].attempts == 0);
+    CHECK(told.hold_until == base::WallTime{});
+    envelope.hold_until = base::from_ms(1'700'000'090'000);
+    QueuedMessage held;
+    REQUIRE(apply_trail(summarize(envelope, 4711), held));
+    CHECK(held.hold_until == envelope.hold_until);
+    CHECK(held.recipients.size() == 3);
     for (std::size_t cut = 0; cut < trail.size(); ++cut) {
         QueuedMessage part;
         (void)apply_trail(std::string_view(trail).substr(0, cut), part);  // no crash, no matter what it says
