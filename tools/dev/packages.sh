@@ -94,7 +94,8 @@ msgpack() {
 # Servers that tests talk to, each below build/peers/<name>.
 peers() {
     unpack "$build/peers/postfix" postfix || return 1
-    unpack "$build/peers/knot" knot
+    unpack "$build/peers/knot" knot || return 1
+    unpack "$build/peers/dovecot" dovecot-core dovecot-lmtpd
 }
 
 # What every build needs, and two things it can do without. ccache only saves time: where it cannot be had that is said once.

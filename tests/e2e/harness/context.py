@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import dns, postfix, tls
+from . import dns, dovecot, postfix, tls
 from .daemon import Daemon, merged
 from .disk import Disk
 from .peer import Peer
@@ -105,6 +105,15 @@ class Context:
         if postfix.find(self.build) is None:
             self.skip("no Postfix")
         server = postfix.Postfix(self._folder("p"), self.build, **options).start()
+        self.closing.append(server.stop)
+        return server
+
+    def dovecot(self, *users) -> dovecot.Dovecot:
+        """Takes mail for these addresses by LMTP."""
+        self.need_root()
+        if dovecot.find(self.build) is None:
+            self.skip("no Dovecot")
+        server = dovecot.Dovecot(self._folder("o"), self.build, users).start()
         self.closing.append(server.stop)
         return server
 
