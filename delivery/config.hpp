@@ -22,6 +22,14 @@ struct DsnConfig {
     base::Duration delay_warning = std::chrono::hours(4);  // 0: none
 };
 
+// Mail for accounts of ours.
+struct LocalConfig {
+    std::uint32_t parallel = 64;     // deliveries and questions to the directory at once, on each loop
+    bool bounce_over_quota = false;  // a full mailbox: 552 at once; else 452, again and again until it is too old
+    bool tag_mailboxes = false;      // user+tag@ goes to the mailbox "tag" where there is one
+    bool operator==(const LocalConfig&) const = default;
+};
+
 struct Config {
     std::string hostname;   // our EHLO name
     std::string state_dir;  // where what is frozen is kept; exists and is ours
@@ -29,6 +37,7 @@ struct Config {
     policy::RetryPolicy retry;
     DsnConfig dsn;
     StepTimeouts timeouts;
+    LocalConfig local;
     bool bounce_eight_bit = false;  // next hop without 8BITMIME: false sends it all the same
     base::Duration connection_idle = std::chrono::seconds(10);  // then QUIT
     std::uint32_t connection_transactions = 1000;               // then QUIT

@@ -68,6 +68,17 @@ Table<StepTimeouts> timeouts_table() {
         .key("quit", &StepTimeouts::quit, wait, "For the reply to QUIT; its failure changes nothing.");
 }
 
+Table<LocalConfig> local_table() {
+    return Table<LocalConfig>("Mail for accounts of ours.")
+        .key("parallel", &LocalConfig::parallel, integer<std::uint32_t>({1, 10'000}),
+             "Deliveries and questions to the directory at once, on each thread.")
+        .key("over_quota", &LocalConfig::bounce_over_quota, choice<bool>({{"defer", false}, {"bounce", true}}),
+             "A full mailbox: \"defer\" (452 4.2.2, tried again until the message is too old) or \"bounce\" "
+             "(552 5.2.2, at once).")
+        .key("sub_address", &LocalConfig::tag_mailboxes, choice<bool>({{"inbox", false}, {"mailbox", true}}),
+             "Mail for user+tag: into \"inbox\", or into the \"mailbox\" of that name where there is one.");
+}
+
 Table<policy::Rate> global_rate_table() {
     return Table<policy::Rate>("How fast mail goes to one destination. A token is one MAIL transaction.")
         .key("messages_per_second", &policy::Rate::per_second, rate(),
@@ -163,6 +174,7 @@ Table<Config> config_table() {
              "Transactions after which a connection is renewed.")
         .key("scan_interval", &Config::scan_interval, duration({0s, 24h}),
              "How often it is looked whether the queue holds mail that nobody delivers; 0: never.")
+        .section("local", &Config::local, local_table())
         .section("timeouts", &Config::timeouts, timeouts_table())
         .section(
             "rate_limit", [](Config& c) -> auto& { return c.routing.rate; }, global_rate_table())

@@ -6,15 +6,11 @@
 
 namespace posthorn::delivery {
 
-namespace {
-
 std::uint64_t warm_cost(const Job& job) {
     if (!job.envelope) return 0;
     const bool in_memory = job.body && job.body->memory();
     return 1024 + job.envelope->recipients.size() * 64 + (in_memory ? job.body->size() : 0);
 }
-
-}  // namespace
 
 Destination::Destination(std::shared_ptr<LoopContext> context, RoutePtr route)
     : owned_context_(std::move(context)),

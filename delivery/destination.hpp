@@ -28,8 +28,6 @@
 
 namespace posthorn::delivery {
 
-using RoutePtr = std::shared_ptr<const policy::Route>;
-
 // What the destinations of one loop share. They hold it: coroutines cut off by a hard stop may outlive the service.
 struct LoopContext {
     std::shared_ptr<Shared> shared;
@@ -40,6 +38,9 @@ struct LoopContext {
     AddressMemory addresses;
     std::uint64_t warm_bytes = 0;  // of messages kept in memory for waiting jobs
 };
+
+// What a job that waits keeps in memory, in octets.
+std::uint64_t warm_cost(const Job& job);
 
 // Waiting jobs of one loop keep envelope and body in memory up to this; beyond it they are read back.
 inline constexpr std::uint64_t kWarmBytes = 8U << 20;

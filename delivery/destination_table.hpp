@@ -1,4 +1,5 @@
-// The destinations of one loop, by route key. Those with nothing to do and a full bucket are forgotten.
+// The agent for mail that goes over the network, by SMTP or LMTP: the destinations of one loop, by route key. Those with
+// nothing to do and a full bucket are forgotten.
 #pragma once
 
 #include <memory>
@@ -7,24 +8,23 @@
 #include <unordered_map>
 #include <vector>
 
+#include "delivery/agent.hpp"
 #include "delivery/destination.hpp"
 
 namespace posthorn::delivery {
 
-class DestinationTable {
+class DestinationTable final : public DeliveryAgent {
 public:
     explicit DestinationTable(std::shared_ptr<LoopContext> context) : context_(std::move(context)) {}
 
-    // On the loop.
-    void submit(JobPtr job, const RoutePtr& route);
-    void wake(const std::string& key);
-    void apply(SettingsPtr settings) { context_->settings = std::move(settings); }
-    void renew();  // after a reload: see Destination::renew()
-    void stop();
-    void abort();
-    void collect(std::vector<DestinationStats>& into) const;  // those with anything to do
-    void collect_all(std::vector<DestinationStats>& into, const std::string& key) const;  // empty: every one
-    std::size_t size() const { return destinations_.size(); }
+    void submit(JobPtr job, const RoutePtr& route) override;
+    void wake(const std::string& key) override;
+    void apply(SettingsPtr settings) override { context_->settings = std::move(settings); }
+    void renew() override;
+    void stop() override;
+    void abort() override;
+    void collect(std::vector<DestinationStats>& into) const override;
+    void collect_all(std::vector<DestinationStats>& into, const std::string& key) const override;
 
 private:
     void sweep_later();

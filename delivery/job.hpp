@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "delivery/one_or_many.hpp"
 #include "delivery/operator.hpp"
 #include "delivery/trail.hpp"
+#include "mail/dsn.hpp"
 #include "mail/envelope.hpp"
 #include "proto/smtp/client_types.hpp"
 #include "spool/body.hpp"
@@ -64,11 +66,22 @@ struct Job {
 static_assert(sizeof(Job) == 104);  // one for each message that waits for its destination
 using JobPtr = std::shared_ptr<Job>;
 
+// What became of a recipient of ours, beside its result.
+struct LocalEnd {
+    std::string account;  // that has it now; of several all, with spaces between
+    std::string mailbox;
+    // What its sender is told where it asked for success; nothing: those it goes on to do that (RFC 3461 §5.2.7).
+    std::optional<mail::DsnAction> success;
+    // Whom it goes on to as another message, born in the record of this outcome: addresses an alias leads to.
+    std::vector<mail::Recipient> onward;
+};
+
 // What a destination reports to the owner.
 struct JobResult {
     JobPtr job;
     bool attempted = true;                           // false: given back untried
     std::vector<smtp::RecipientResult> recipients;   // parallel to job->recipients; empty when not attempted
+    std::vector<LocalEnd> local;                     // so too; empty: it went over the network
     std::shared_ptr<const mail::Envelope> envelope;  // null: not in memory
     std::shared_ptr<const spool::Body> body;
     base::WallTime started{};

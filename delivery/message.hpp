@@ -24,6 +24,7 @@ struct Domain {
     RoutePtr route;
     std::uint64_t routed_under = 0;  // Settings::generation
     std::uint32_t users = 0;         // DomainPtrs
+    bool local = false;              // ... and was one of ours then
 };
 
 // Of the owner's loop alone, so that it need not be atomic and takes 8 octets. The pool outlives it.

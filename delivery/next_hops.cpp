@@ -1,6 +1,7 @@
 #include "delivery/next_hops.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "base/ascii.hpp"
 #include "mail/address.hpp"
@@ -163,6 +164,7 @@ net::Task<NextHops> find_next_hops(net::Loop& loop, net::Resolver& resolver, bas
         }
         case policy::Route::Via::host:
             co_return co_await host_targets(loop, resolver, route->hop.host, route->hop.port, std::move(config));
+        case policy::Route::Via::store: throw std::logic_error("mail for the store on its way out");
         case policy::Route::Via::mx: break;
     }
     co_return co_await domain_targets(loop, resolver, random, route->domain, std::move(config));

@@ -146,6 +146,9 @@ struct DestinationStats {
     bool reached = false;  // there was one
 };
 
+// Each loop has a local agent: of their lines one.
+void join_local(std::vector<DestinationStats>& lines);
+
 struct Stats {
     std::uint64_t messages = 0;
     std::uint64_t recipients_pending = 0;

@@ -80,9 +80,11 @@ void Owner::process(Message& m) {
 }
 
 const RoutePtr& Owner::route_of(Domain& domain) {
-    if (domain.routed_under != settings_->generation) {
-        domain.route = std::make_shared<const policy::Route>(settings_->routing.route(domain.name));
+    const bool local = shared_->is_local(domain.name);
+    if (domain.routed_under != settings_->generation || domain.local != local) {
+        domain.route = std::make_shared<const policy::Route>(settings_->routing.route(domain.name, local));
         domain.routed_under = settings_->generation;
+        domain.local = local;
     }
     return domain.route;
 }

@@ -11,6 +11,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -87,9 +88,10 @@ private:
         spool::StateChange change;
         std::shared_ptr<const mail::Envelope> envelope;  // null: not read yet
         std::vector<RecipientReport> reports;
-        std::vector<DsnKind> births;         // parallel to change.births
-        std::vector<std::uint32_t> relayed;  // delivered to hosts that make no success DSN
-        bool expire = false;                 // what revise() is to do
+        std::vector<DsnKind> births;                       // parallel to change.births
+        std::map<std::uint32_t, mail::DsnAction> reached;  // of whose success their sender is to hear, and how
+        std::vector<spool::StateChange::Birth> onward;     // what goes on from aliases; behind the DSNs
+        bool expire = false;                               // what revise() is to do
         bool flush_dsn = false;
         bool warn_delay = false;
         Removal remove = Removal::none;
@@ -138,7 +140,9 @@ private:
     mail::RecipientState decide(const Message& m, const Slot& slot, const smtp::RecipientResult& result,
                                 Pauses& pauses) const;
     std::optional<DsnKind> owed(const mail::Envelope& envelope, const mail::RecipientState& state,
-                                std::uint32_t index, bool relayed) const;
+                                std::uint32_t index, bool succeeds) const;
+    static std::vector<std::pair<std::string, std::string>> where(const base::Ulid& id, std::uint32_t index,
+                                                                  const LocalEnd& end);
     bool others_active(const Message& m, std::span<const std::uint32_t> settled) const;
     void warm_up(JobResult result);
     net::Task<> warm_all();
@@ -160,6 +164,10 @@ private:
     net::Task<> add_dsns(RevisionPtr r, std::shared_ptr<spool::StoredMessage> stored);
     void add_dsn(Revision& r, const spool::StoredMessage& stored, std::uint64_t header_size, DsnKind kind,
                  const std::vector<std::uint32_t>& recipients) const;
+
+    // owner_onward.cpp
+    static base::Ulid onward_id(const base::Ulid& parent, std::uint32_t index);
+    void add_onward(Revision& r, const JobResult& result, std::size_t at) const;
 
     // owner_redirect.cpp
     static base::Ulid redirected_id(const Revision& r);

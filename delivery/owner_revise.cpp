@@ -152,9 +152,8 @@ net::Task<> Owner::add_dsns(RevisionPtr r, std::shared_ptr<spool::StoredMessage>
         const auto changed = std::ranges::find(r->change.recipients, index, &spool::RecipientUpdate::index);
         const mail::RecipientState& now_state =
             changed != r->change.recipients.end() ? changed->state : stored->recipients[index];
-        const bool relayed = std::ranges::find(r->relayed, index) != r->relayed.end();
         if (mail::is_final(now_state.status)) {
-            if (!r->flush_dsn || now_state.dsn_done || relayed) continue;
+            if (!r->flush_dsn || now_state.dsn_done || r->reached.contains(index)) continue;
             mail::RecipientState& state = state_in(r->change, *stored, index);
             if (owed(stored->envelope, state, index, false) == DsnKind::failure) failed.push_back(index);
             state.dsn_done = true;
@@ -166,12 +165,16 @@ net::Task<> Owner::add_dsns(RevisionPtr r, std::shared_ptr<spool::StoredMessage>
             }
         }
     }
-    for (const std::uint32_t index : r->relayed) state_in(r->change, *stored, index).dsn_done = true;
-    if (failed.empty() && late.empty() && r->relayed.empty()) co_return;
+    std::vector<std::uint32_t> reached;
+    for (const auto& [index, action] : r->reached) {
+        state_in(r->change, *stored, index).dsn_done = true;
+        reached.push_back(index);
+    }
+    if (failed.empty() && late.empty() && reached.empty()) co_return;
     const std::uint64_t header = co_await header_size(loop_, shared_->deps.disk, stored->body);
     if (!failed.empty()) add_dsn(*r, *stored, header, DsnKind::failure, failed);
     if (!late.empty()) add_dsn(*r, *stored, header, DsnKind::delay, late);
-    if (!r->relayed.empty()) add_dsn(*r, *stored, header, DsnKind::success, r->relayed);
+    if (!reached.empty()) add_dsn(*r, *stored, header, DsnKind::success, reached);
 }
 
 void Owner::add_dsn(Revision& r, const spool::StoredMessage& stored, std::uint64_t header_size, DsnKind kind,
@@ -186,7 +189,7 @@ void Owner::add_dsn(Revision& r, const spool::StoredMessage& stored, std::uint64
         about.outcome = state.last;
         about.expired = state.status == RecipientStatus::expired;
         if (kind == DsnKind::delay) about.action = mail::DsnAction::delayed;
-        if (kind == DsnKind::success) about.action = mail::DsnAction::relayed;
+        if (kind == DsnKind::success) about.action = r.reached.at(index);
         request.recipients.push_back(std::move(about));
     }
     // A recipient has at most one DSN of each kind, so this names it for ever, over restarts too.

@@ -16,6 +16,12 @@ using mail::RecipientStatus;
 constexpr base::Duration kFirstRecordPause = std::chrono::milliseconds(200);
 constexpr base::Duration kLongestRecordPause = std::chrono::seconds(30);
 
+// How the success of the recipient at `at` is told.
+mail::DsnAction success_of(const JobResult& result, std::size_t at) {
+    if (result.local.empty()) return mail::DsnAction::relayed;
+    return result.local[at].success.value_or(mail::DsnAction::relayed);
+}
+
 }  // namespace
 
 void Owner::on_result(JobResult result) {
@@ -100,9 +106,21 @@ mail::RecipientState Owner::decide(const Message& m, const Slot& slot, const smt
     return state;
 }
 
+// Where it is now, for those who read logs.
+std::vector<std::pair<std::string, std::string>> Owner::where(const base::Ulid& id, std::uint32_t index,
+                                                              const LocalEnd& end) {
+    std::vector<std::pair<std::string, std::string>> out;
+    if (!end.account.empty()) {
+        out.emplace_back("account", end.account);
+        out.emplace_back("mailbox", end.mailbox);
+    }
+    if (!end.onward.empty()) out.emplace_back("goes_on_as", onward_id(id, index).to_string());
+    return out;
+}
+
 // What the sender is to be told about a recipient's end, if anything.
 std::optional<DsnKind> Owner::owed(const mail::Envelope& envelope, const mail::RecipientState& state,
-                                   std::uint32_t index, bool relayed) const {
+                                   std::uint32_t index, bool succeeds) const {
     if (!settings_->config.dsn.enabled) return std::nullopt;
     const mail::Recipient& recipient = envelope.recipients.at(index);
     const auto wants = [&](mail::DsnAction action) {
@@ -110,7 +128,7 @@ std::optional<DsnKind> Owner::owed(const mail::Envelope& envelope, const mail::R
     };
     switch (state.status) {
         case RecipientStatus::delivered:
-            if (relayed && wants(mail::DsnAction::relayed)) return DsnKind::success;
+            if (succeeds && wants(mail::DsnAction::relayed)) return DsnKind::success;
             return std::nullopt;
         case RecipientStatus::failed:
         case RecipientStatus::expired:
@@ -149,13 +167,15 @@ void Owner::settle(Message& m, JobResult result) {
         }
         settled.push_back(index);
         if (mail::is_final(state.status)) {
-            const bool relayed = state.status == RecipientStatus::delivered && !answer.dsn_passed_on;
+            const bool succeeds = state.status == RecipientStatus::delivered && !answer.dsn_passed_on;
             // Without the envelope nobody knows: revise() looks again.
-            const bool due = result.envelope ? owed(*result.envelope, state, index, relayed).has_value()
+            const bool due = result.envelope ? owed(*result.envelope, state, index, succeeds).has_value()
                                              : !m.null_sender && state.status != RecipientStatus::delivered;
             state.dsn_done = !due;
             owes = owes || due;
-            if (due && relayed) revision->relayed.push_back(index);
+            if (due && succeeds) revision->reached.emplace(index, success_of(result, i));
+            const bool onward = !result.local.empty() && !result.local[i].onward.empty();
+            if (onward && state.status == RecipientStatus::delivered) add_onward(*revision, result, i);
         }
         RecipientReport report;
         report.index = index;
@@ -168,6 +188,7 @@ void Owner::settle(Message& m, JobResult result) {
         report.dialogue = result.dialogue;
         report.trail = result.trail;
         report.tells_trail = i == 0;
+        if (!result.local.empty()) report.where = where(m.id, index, result.local[i]);
         revision->reports.push_back(std::move(report));
         revision->change.recipients.push_back({index, std::move(state)});
     }
@@ -175,7 +196,7 @@ void Owner::settle(Message& m, JobResult result) {
     const bool waits_for_others = others_active(m, settled);
     const bool owed_before = m.dsn_flush != base::WallTime{};
     // A success DSN depends on what only this outcome knows: it is made with it.
-    revision->flush_dsn = (owes && !revision->relayed.empty()) || ((owes || owed_before) && !waits_for_others);
+    revision->flush_dsn = (owes && !revision->reached.empty()) || ((owes || owed_before) && !waits_for_others);
     if (owes && !revision->flush_dsn && !owed_before) {
         m.dsn_flush = now() + std::chrono::floor<std::chrono::milliseconds>(kDsnGather);
     }
@@ -195,6 +216,7 @@ void Owner::commit(RevisionPtr revision) {
         if (mail::is_final(update.state.status) && update.state.dsn_done) ++finished;
     }
     revision->change.done = finished == m.slots.size();
+    std::ranges::move(std::exchange(revision->onward, {}), std::back_inserter(revision->change.births));
     spool::StateChange copy = revision->change;
     shared_->deps.queue.record(std::move(copy),
                                [this, revision = std::move(revision)](base::Result<void> result) mutable {

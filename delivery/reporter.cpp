@@ -60,6 +60,7 @@ mail::Event describe(const base::Ulid& id, const mail::Envelope* envelope, std::
     event.status = outcome.status;
     event.text = outcome.text;
     event.attempt = report.state.attempts;
+    event.extra = report.where;
     return event;
 }
 

@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "delivery/shared.hpp"
 #include "delivery/trail.hpp"
@@ -24,7 +26,8 @@ struct RecipientReport {
     std::uint64_t bytes = 0;
     std::shared_ptr<const std::vector<std::string>> dialogue;
     TrailPtr trail;
-    bool tells_trail = false;  // of the attempt's recipients one does
+    bool tells_trail = false;                                // of the attempt's recipients one does
+    std::vector<std::pair<std::string, std::string>> where;  // of one of ours: account, mailbox; what goes on
 };
 
 // `envelope` may be null when it could not be read: then addresses are missing.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "delivery/local_agent.hpp"
 #include "delivery/service_impl.hpp"
 
 namespace posthorn::delivery {
@@ -68,6 +69,9 @@ void Service::Impl::start_scan() {
     scan =
         std::make_shared<SafetyScan>(shared, std::move(owners), [weak = weak_from_this()] { return weak.lock(); });
     loops.at(0).post([self = shared_from_this()] { self->scan->change(self->settings()->config.scan_interval); });
+    if (!shared->deps.store) return;
+    mark = std::make_shared<DeliveryMark>(shared, [weak = weak_from_this()] { return weak.lock(); });
+    loops.at(0).post([self = shared_from_this()] { self->mark->start(); });
 }
 
 // Before anything runs.
@@ -95,12 +99,15 @@ void Service::Impl::build(const FrozenPtr& now_frozen) {
                                                                  settings(),
                                                                  {},
                                                                  0});
-        part.table = std::make_unique<DestinationTable>(part.context);
+        part.agents.push_back(std::make_shared<DestinationTable>(part.context));
+        if (shared->deps.directory && shared->deps.store)
+            part.agents.push_back(std::make_shared<LocalAgent>(part.context));
         Owner::Ways ways;
         ways.submit = [this, i](JobPtr job, RoutePtr route) { submit(std::move(job), std::move(route), i); };
         ways.wake = [this](const std::string& key) {
             net::Loop& loop = home(key);
-            loop.post([self = shared_from_this(), key, at = loop.index()] { self->parts[at].table->wake(key); });
+            loop.post(
+                [self = shared_from_this(), key, at = loop.index()] { self->parts[at].agents.front()->wake(key); });
         };
         part.owner =
             std::make_unique<Owner>(shared, loops.at(i), std::make_unique<base::SeededRandom>(seeds[i] + 1),
@@ -110,14 +117,14 @@ void Service::Impl::build(const FrozenPtr& now_frozen) {
 }
 
 void Service::Impl::submit(JobPtr job, RoutePtr route, std::size_t from) {
-    net::Loop& loop = home(route->key);
-    const std::size_t at = loop.index();
+    // What stays here stays on its owner's loop: no host's patience has to be shared.
+    const std::size_t at = route->protocol == policy::Protocol::local ? from : home(route->key).index();
     if (at == from) {
-        parts[at].table->submit(std::move(job), route);
+        parts[at].agent(*route).submit(std::move(job), route);
         return;
     }
-    loop.post([self = shared_from_this(), job = std::move(job), route = std::move(route), at]() mutable {
-        self->parts[at].table->submit(std::move(job), route);
+    loops.at(at).post([self = shared_from_this(), job = std::move(job), route = std::move(route), at]() mutable {
+        self->parts[at].agent(*route).submit(std::move(job), route);
     });
 }
 
@@ -164,12 +171,12 @@ void Service::Impl::renew(Config config) {
     on_all(
         [next](Part& part) {
             part.owner->apply(next);
-            part.table->apply(next);
+            part.each_agent([&](DeliveryAgent& agent) { agent.apply(next); });
         },
         [self = shared_from_this()] {
             self->on_all(
                 [](Part& part) {
-                    part.table->renew();
+                    part.each_agent([](DeliveryAgent& agent) { agent.renew(); });
                     part.owner->replan();
                 },
                 nullptr);
@@ -192,16 +199,18 @@ void Service::Impl::stop(base::Duration grace, net::Callback done) {
             return;
         }
         self->scan->stop();
+        if (self->mark) self->mark->stop();
         // Owners first: what a destination gives back is not handed out again.
         self->on_all([](Part& part) { part.owner->stop(); },
                      [self] {
-                         self->on_all([](Part& part) { part.table->stop(); },
-                                      [self] {
-                                          self->loops.at(0).post([self] {
-                                              self->quiet = true;
-                                              self->watch_stop();
-                                          });
-                                      });
+                         self->on_all(
+                             [](Part& part) { part.each_agent([](DeliveryAgent& agent) { agent.stop(); }); },
+                             [self] {
+                                 self->loops.at(0).post([self] {
+                                     self->quiet = true;
+                                     self->watch_stop();
+                                 });
+                             });
                      });
     });
 }
@@ -216,7 +225,7 @@ void Service::Impl::watch_stop() {
         return;
     }
     if (now >= stop_deadline && !std::exchange(aborted, true)) {
-        on_all([](Part& part) { part.table->abort(); }, nullptr);
+        on_all([](Part& part) { part.each_agent([](DeliveryAgent& agent) { agent.abort(); }); }, nullptr);
     }
     loop.call_after(kStopPoll, [self = shared_from_this()] { self->watch_stop(); });
 }
@@ -230,7 +239,7 @@ void Service::reload(Config config) { impl_->reload(std::move(config)); }
 bool Service::running() const { return impl_->running; }
 
 std::vector<std::string> Service::explain_route(std::string_view domain) const {
-    return impl_->settings()->routing.explain(domain);
+    return impl_->settings()->routing.explain(domain, impl_->shared->is_local(domain));
 }
 
 }  // namespace posthorn::delivery

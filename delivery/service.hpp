@@ -25,6 +25,13 @@
 #include "net/task.hpp"
 #include "spool/queue.hpp"
 
+namespace posthorn::auth {
+class Directory;
+}
+namespace posthorn::store {
+class Store;
+}
+
 namespace posthorn::delivery {
 
 // All must outlive the service.
@@ -37,6 +44,9 @@ struct Deps {
     mail::EventSink& events;
     base::Metrics& metrics;
     base::Random& random;  // used by the constructor alone: seeds the loops' own
+    // Who is local, and where their mail is kept; null: nobody is.
+    auth::Directory* directory = nullptr;
+    store::Store* store = nullptr;
 };
 
 // A list as it is found: what matches is looked for with the first page, the pages are read one by one. Lives no longer

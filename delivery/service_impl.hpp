@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/guarded.hpp"
+#include "delivery/delivery_mark.hpp"
 #include "delivery/destination_table.hpp"
 #include "delivery/frozen.hpp"
 #include "delivery/overrides.hpp"
@@ -25,7 +26,15 @@ struct Service::Impl : std::enable_shared_from_this<Service::Impl> {
     // One loop's share.
     struct Part {
         std::unique_ptr<Owner> owner;
-        std::unique_ptr<DestinationTable> table;
+        std::vector<std::shared_ptr<DeliveryAgent>>
+            agents;  // the network's, and, where there is a store, the local one
+
+        DeliveryAgent& agent(const policy::Route& route) const {
+            return *agents.at(route.protocol == policy::Protocol::local ? 1 : 0);
+        }
+        void each_agent(const std::function<void(DeliveryAgent&)>& fn) const {
+            for (const auto& one : agents) fn(*one);
+        }
         std::shared_ptr<LoopContext> context;
     };
 
@@ -42,6 +51,9 @@ struct Service::Impl : std::enable_shared_from_this<Service::Impl> {
     void submit(JobPtr job, RoutePtr route, std::size_t from);
     void report(JobResult result);
 
+    policy::Route route(std::string_view domain) const {
+        return settings()->routing.route(domain, shared->is_local(domain));
+    }
     net::Loop& home(const std::string& key) { return loops.for_hash(std::hash<std::string>{}(key)); }
     SettingsPtr settings() const {
         return current.with([](const SettingsPtr& s) { return s; });
@@ -51,6 +63,7 @@ struct Service::Impl : std::enable_shared_from_this<Service::Impl> {
     net::LoopGroup& loops;
     std::vector<Part> parts;  // by loop
     std::shared_ptr<SafetyScan> scan;
+    std::shared_ptr<DeliveryMark> mark;  // null without a store
     // What the configuration says, and what lies over it; locked while `current` is made of them.
     struct Laid {
         Config config;

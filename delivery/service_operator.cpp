@@ -274,7 +274,8 @@ net::Task<base::Result<Stats>> Service::stats(net::Loop& loop) {
             std::function<Part()> question = [impl, i, from] {
                 Part part;
                 part.next = impl->parts[i].owner->count(part.stats, from);
-                if (from == 0) impl->parts[i].table->collect(part.stats.destinations);
+                if (from == 0)
+                    impl->parts[i].each_agent([&](auto& agent) { agent.collect(part.stats.destinations); });
                 return part;
             };
             Part part = co_await ask<Part>(loop, impl->loops.at(i), std::move(question));
@@ -288,6 +289,7 @@ net::Task<base::Result<Stats>> Service::stats(net::Loop& loop) {
             std::ranges::move(part.stats.destinations, std::back_inserter(all.destinations));
         }
     }
+    join_local(all.destinations);
     std::ranges::sort(all.destinations, std::greater{}, [](const auto& d) { return d.waiting + d.in_flight; });
     if (all.destinations.size() > kMaxDestinations) all.destinations.resize(kMaxDestinations);
     const FrozenPtr frozen = impl->frozen.with([](const FrozenPtr& f) { return f; });

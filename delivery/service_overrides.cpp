@@ -47,18 +47,19 @@ net::Task<base::Result<std::vector<DestinationStats>>> Service::destinations(net
     if (!domain.empty()) {
         const auto name = mail::domain_key(domain);
         if (name.empty()) co_return base::fail(base::ErrorKind::protocol, domain + " is not a domain");
-        key = impl->settings()->routing.route(name).key;
+        key = impl->route(name).key;
     }
     std::vector<DestinationStats> all;
     for (std::size_t i = 0; i < impl->parts.size(); ++i) {
         std::function<std::vector<DestinationStats>()> question = [impl, i, key] {
             std::vector<DestinationStats> mine;
-            impl->parts[i].table->collect_all(mine, key);
+            impl->parts[i].each_agent([&](auto& agent) { agent.collect_all(mine, key); });
             return mine;
         };
         auto mine = co_await ask<std::vector<DestinationStats>>(loop, impl->loops.at(i), std::move(question));
         std::ranges::move(mine, std::back_inserter(all));
     }
+    join_local(all);
     std::ranges::sort(all, [](const auto& a, const auto& b) {
         const auto load = [](const DestinationStats& d) { return d.waiting + d.in_flight + d.connections; };
         return load(a) != load(b) ? load(a) > load(b) : a.key < b.key;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "auth/directory.hpp"
 #include "base/metrics.hpp"
 #include "delivery/config.hpp"
 #include "delivery/service.hpp"
@@ -20,6 +21,7 @@ struct Settings {
     std::uint64_t generation;  // from 1, one more at each reload
 };
 using SettingsPtr = std::shared_ptr<const Settings>;
+using RoutePtr = std::shared_ptr<const policy::Route>;
 
 // Counters that have no label but a fixed one; see delivery/reporter.hpp for those per domain.
 struct DeliveryMetrics {
@@ -46,6 +48,10 @@ struct DeliveryMetrics {
 // Held by every part. `active` counts transactions and records under way, for stop().
 struct Shared {
     explicit Shared(Deps d) : deps(d), metrics(d.metrics) {}
+    // Whether mail for this domain (a domain_key()) stays here. Any thread.
+    bool is_local(std::string_view domain) const {
+        return deps.directory != nullptr && deps.store != nullptr && deps.directory->is_local_domain(domain);
+    }
     Deps deps;
     DeliveryMetrics metrics;
     std::atomic<std::int64_t> active{0};

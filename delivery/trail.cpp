@@ -73,6 +73,17 @@ void add_transaction(const TrailPtr& trail, base::SteadyTime began, const Transa
     step.attributes.emplace_back("posthorn.recipients", std::to_string(result.recipients.size()));
 }
 
+// Of a message for thousands of accounts the first few tell enough.
+void add_store(const TrailPtr& trail, base::SteadyTime began, base::SteadyTime now, const std::string& account,
+               const mail::Outcome& outcome) {
+    constexpr std::size_t kMostSteps = 50;
+    if (!trail || trail->steps.size() >= kMostSteps) return;
+    const bool failed = outcome.kind != Kind::delivered;
+    trail->steps.push_back(trail->clock.step("store_message", began, now,
+                                             failed ? outcome.status + " " + outcome.text : std::string{}));
+    trail->steps.back().attributes.emplace_back("posthorn.account", account);
+}
+
 void end_trail(const TrailPtr& trail, base::SteadyTime now, const std::vector<smtp::RecipientResult>& results) {
     if (!trail) return;
     trail->steps.front() = trail->clock.step("deliver_message", trail->began, now, failure(results));

@@ -27,6 +27,8 @@ void add_lookup(const TrailPtr& trail, base::SteadyTime began, base::SteadyTime 
 void add_connection(const TrailPtr& trail, base::SteadyTime began, const OpenResult& open, const Target& target);
 void add_transaction(const TrailPtr& trail, base::SteadyTime began, const TransactionResult& result,
                      const SmtpTarget& target);
+void add_store(const TrailPtr& trail, base::SteadyTime began, base::SteadyTime now, const std::string& account,
+               const mail::Outcome& outcome);
 void end_trail(const TrailPtr& trail, base::SteadyTime now, const std::vector<smtp::RecipientResult>& results);
 
 }  // namespace posthorn::delivery

@@ -52,6 +52,7 @@ struct Encryption {
 
 struct Envelope {
     base::Ulid id;
+    base::Ulid origin;     // the message whose recipients an alias led to these; zero: it is none of an alias
     Address reverse_path;  // empty: "<>", a DSN
     std::vector<Recipient> recipients;
     BodyType body = BodyType::seven_bit;
@@ -61,7 +62,7 @@ struct Envelope {
     ClientInfo client;
     std::string listener;  // "smtp [::]:25"
     base::WallTime arrival{};
-    base::WallTime hold_until{};   // RFC 4865: not to be tried before; zero: at once
+    base::WallTime hold_until{};    // RFC 4865: not to be tried before; zero: at once
     std::uint64_t body_size = 0;    // octets, without trace_headers
     std::string header_message_id;  // Message-ID as found in the header; for logs only
     std::string trace_headers;      // ready to send, CRLF at each line end, goes out before the body

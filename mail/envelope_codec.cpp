@@ -178,8 +178,13 @@ bool read_id(MsgpackReader& in, base::Ulid& id) {
     return true;
 }
 
+void write_id(MsgpackWriter& out, const base::Ulid& id) {
+    out.bin({reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()});
+}
+
 bool read_field(MsgpackReader& in, std::string_view key, Envelope& e) {
     if (key == "id") return read_id(in, e.id);
+    if (key == "o") return read_id(in, e.origin);
     if (key == "f") return read_address(in, e.reverse_path);
     if (key == "r") return read_recipients(in, e.recipients);
     if (key == "b") return read_enum(in, e.body, BodyType::binary_mime);
@@ -243,11 +248,16 @@ std::string encode_envelope(const Envelope& e) {
     MsgpackWriter out;
     const bool encrypted = e.encryption != Encryption{};
     const bool held = e.hold_until != base::WallTime{};
-    out.map(16 + (held ? 1 : 0) + (encrypted ? 1 : 0));
+    const bool derived = e.origin != base::Ulid{};
+    out.map(16 + (held ? 1 : 0) + (derived ? 1 : 0) + (encrypted ? 1 : 0));
     out.str("v");
     out.uinteger(kEnvelopeVersion);
     out.str("id");
-    out.bin({reinterpret_cast<const char*>(e.id.bytes.data()), e.id.bytes.size()});
+    write_id(out, e.id);
+    if (derived) {
+        out.str("o");
+        write_id(out, e.origin);
+    }
     out.str("f");
     write_address(out, e.reverse_path);
     out.str("r");

@@ -9,6 +9,9 @@ namespace posthorn::policy {
 
 namespace {
 
+// Of one job: small enough that its record, and what a stop leaves undone of it, stay small.
+constexpr std::uint32_t kLocalRecipients = 1000;
+
 std::optional<std::uint16_t> parse_port(std::string_view text) {
     unsigned value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -112,6 +115,7 @@ std::string Route::next_hop() const {
         case Via::mx: return "mx of " + domain;
         case Via::host: return hop.to_string();
         case Via::unix_socket: return "unix:" + unix_path;
+        case Via::store: return "the store";
     }
     return {};
 }
@@ -136,7 +140,22 @@ std::vector<const DomainRule*> RoutingTable::matching(std::string_view domain) c
     return found;
 }
 
-Route RoutingTable::route(std::string_view domain) const {
+bool RoutingTable::stays(std::string_view domain, bool local) const {
+    if (!local) return false;
+    const auto exact = by_pattern_.find(domain);
+    return exact == by_pattern_.end() || !chooses_way(*exact->second);
+}
+
+Route RoutingTable::route(std::string_view domain, bool local) const {
+    if (stays(domain, local)) {
+        Route route;
+        route.key = kLocalKey;
+        route.domain = domain;
+        route.via = Route::Via::store;
+        route.protocol = Protocol::local;
+        route.max_recipients = kLocalRecipients;
+        return route;
+    }
     const std::vector<const DomainRule*> rules = matching(domain);
     Route route;
     route.domain = domain;
@@ -163,7 +182,9 @@ Route RoutingTable::route(std::string_view domain) const {
     return route;
 }
 
-std::vector<std::string> RoutingTable::explain(std::string_view domain) const {
+std::vector<std::string> RoutingTable::explain(std::string_view domain, bool local) const {
+    if (stays(domain, local))
+        return {"local: a domain of the directory", "next hop the store"};
     const std::vector<const DomainRule*> rules = matching(domain);
     std::vector<std::string> lines;
     const auto from = [&](auto field) -> std::string {

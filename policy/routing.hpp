@@ -22,6 +22,7 @@ namespace posthorn::policy {
 
 inline constexpr std::uint16_t kSmtpPort = 25;
 inline constexpr std::uint16_t kLmtpPort = 24;
+inline constexpr std::string_view kLocalKey = "local mailboxes";  // of the route to all of ours
 
 struct Hop {
     std::string host;  // a name in lower case, or an IP address without brackets
@@ -33,7 +34,7 @@ struct Hop {
 // "host", "host:port", "192.0.2.1:25", "[::1]:25".
 base::Result<Hop> parse_hop(std::string_view text, std::uint16_t default_port);
 
-enum class Protocol : std::uint8_t { smtp, lmtp };
+enum class Protocol : std::uint8_t { smtp, lmtp, local };
 
 // "smtp", "lmtp:/path", "lmtp:host:port"
 struct Transport {
@@ -76,6 +77,7 @@ struct Route {
         mx,           // resolve the domain's MX, else its addresses
         host,         // the addresses of `hop` alone
         unix_socket,  // `unix_path`
+        store,        // it stays here
     };
     std::string key;     // the domain; for a smarthost "smarthost <host:port> <pattern>"
     std::string domain;  // what was asked; of a smarthost's route the first that was
@@ -100,15 +102,17 @@ class RoutingTable {
 public:
     explicit RoutingTable(RoutingConfig config);
 
-    // `domain` is a domain_key() (mail/address.hpp), or an address literal.
-    Route route(std::string_view domain) const;
+    // `domain` is a domain_key() (mail/address.hpp), or an address literal. Of a `local` one mail goes into the store,
+    // unless a rule for this very domain names another way.
+    Route route(std::string_view domain, bool local = false) const;
     // The same with its reasons, one line each, for the operator.
-    std::vector<std::string> explain(std::string_view domain) const;
+    std::vector<std::string> explain(std::string_view domain, bool local = false) const;
     const RoutingConfig& config() const { return config_; }
 
 private:
     // Most specific first.
     std::vector<const DomainRule*> matching(std::string_view domain) const;
+    bool stays(std::string_view domain, bool local) const;
 
     RoutingConfig config_;
     std::map<std::string, const DomainRule*, std::less<>> by_pattern_;

@@ -54,7 +54,8 @@ public:
 
     void start() {
         service = std::make_unique<delivery::Service>(
-            delivery::Deps{loops, queue, resolver, connector, *pool, events, metrics, random}, config);
+            delivery::Deps{loops, queue, resolver, connector, *pool, events, metrics, random, directory, store},
+            config);
         const auto started = service->start();
         REQUIRE(started);
         loops.run_until_idle();
@@ -155,6 +156,8 @@ public:
     base::SeededRandom random{42};
     base::UlidSource ulids{loops.clock(), random};
     delivery::Config config;
+    auth::Directory* directory = nullptr;  // with both there are local domains
+    store::Store* store = nullptr;
     std::unique_ptr<delivery::Service> service;
 
 private:

@@ -53,6 +53,7 @@ TEST_CASE("envelope: comes back as it went") {
     encrypted.encryption = {"age-v1", true};
     CHECK(decode_envelope(encode_envelope(encrypted)).value() == encrypted);
     encrypted.hold_until = base::from_ms(1'795'000'600'000);
+    encrypted.origin.bytes.fill(7);
     CHECK(decode_envelope(encode_envelope(encrypted)).value() == encrypted);
 }
 

@@ -82,6 +82,28 @@ TEST_CASE("a narrower way hides a wider one") {
     CHECK(table.route("local.example").protocol == Protocol::lmtp);
 }
 
+TEST_CASE("mail for a domain of ours stays, unless a rule for this very domain names a way") {
+    RoutingConfig config;
+    auto all = rule("*");
+    all.smarthost = Hop{"relay.example.net", 25};
+    auto slow = rule("slow.example");
+    slow.messages_per_second = 1;
+    auto away = rule("away.example");
+    away.mx_override = Hop{"old.example", 25};
+    config.rules = {all, slow, away};
+    const RoutingTable table{config};
+    for (const auto* domain : {"a.example", "slow.example"}) {
+        const Route route = table.route(domain, true);
+        CHECK(route.protocol == Protocol::local);
+        CHECK(route.key == kLocalKey);
+        CHECK(route.rate.per_second == 0);
+        CHECK(table.route(domain).smarthost);
+    }
+    CHECK(table.route("away.example", true).hop.host == "old.example");
+    CHECK(mentions(table.explain("a.example", true), "next hop the store"));
+    CHECK(mentions(table.explain("away.example", true), "old.example"));
+}
+
 TEST_CASE("domains with different settings do not share a smarthost's destination") {
     RoutingConfig config;
     auto all = rule("*");
