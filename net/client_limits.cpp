@@ -1,10 +1,10 @@
-#include "mta/limits.hpp"
+#include "net/client_limits.hpp"
 
-namespace posthorn::mta {
+namespace posthorn::net {
 namespace {
 
 // The upper 64 bits of an IPv6 address; an IPv4 address where ::ffff:0:0/96 is (whose /64 is no unicast network).
-std::uint64_t key_of(const net::IpAddress& client) {
+std::uint64_t key_of(const IpAddress& client) {
     const auto ip = client.unmapped();
     std::uint64_t key = ip.v6 ? 0 : 0xFFFF;
     for (std::size_t i = 0; i < (ip.v6 ? 8U : 4U); ++i) key = key << 8 | ip.bytes[i];
@@ -14,7 +14,7 @@ std::uint64_t key_of(const net::IpAddress& client) {
 }  // namespace
 
 std::optional<ClientLimits::Ticket> ClientLimits::enter(const std::shared_ptr<ClientLimits>& limits,
-                                                        const net::IpAddress& client, std::uint32_t max) {
+                                                        const IpAddress& client, std::uint32_t max) {
     const auto key = key_of(client);
     const bool entered = limits->counts_.with([&](auto& counts) {
         auto& count = counts[key];
@@ -35,4 +35,4 @@ void ClientLimits::Ticket::leave() {
     limits_.reset();
 }
 
-}  // namespace posthorn::mta
+}  // namespace posthorn::net
