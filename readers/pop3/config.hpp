@@ -20,7 +20,7 @@ struct Pop3Config {
     std::uint32_t max_connections_per_client = 50;   // IPv6 by /64
     std::uint32_t max_errors = 20;                   // commands that were none, in a session
     std::uint32_t max_logins = 3;                    // that failed, in a session
-    policy::Networks clear_auth_networks;            // may say passwords without TLS
+    policy::Networks plaintext_auth_networks;            // may say passwords without TLS
     std::uint32_t login_delay = 0;                   // seconds an account has to wait between two logins; 0: none
     std::string expire = "NEVER";                    // told in CAPA: days, or NEVER
     bool mark_seen = true;                           // what was retrieved is \Seen to IMAP

@@ -26,7 +26,7 @@ Table<Pop3Config> pop3_config_table() {
              "Commands that are none, after which a session is ended.")
         .key("max_logins", &C::max_logins, integer<std::uint32_t>({1, 1000}),
              "Failed logins after which a session is ended.")
-        .key("clear_auth_networks", &C::clear_auth_networks, list(net::network_codec()),
+        .key("plaintext_auth_networks", &C::plaintext_auth_networks, list(net::network_codec()),
              "Clients that may send passwords without TLS.")
         .key("login_delay", &C::login_delay, integer<std::uint32_t>({0, 86'400}),
              "Seconds between two sessions of one account; 0: none.")

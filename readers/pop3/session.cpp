@@ -35,7 +35,7 @@ ServerOptions options_for(const Settings& settings, const net::Stream& stream, c
     options.user_pass = can.password;
     options.mechanisms = mechanisms_of(can);
     options.clear_login = is_unix(stream) ||
-                          policy::contains(settings.listener.pop3.clear_auth_networks, stream.peer().ip.unmapped());
+                          policy::contains(settings.listener.pop3.plaintext_auth_networks, stream.peer().ip.unmapped());
     return options;
 }
 

@@ -11,41 +11,12 @@
 #include "readers/pop3/service.hpp"
 #include "tests/support/memory_store.hpp"
 #include "tests/support/memory_stream.hpp"
+#include "tests/support/one_password.hpp"
 
 namespace posthorn::testing {
 
 struct AnyTls final : net::TlsServerContext {};
 struct AnyClientTls final : net::TlsClientContext {};
-
-// Every account's password is "secret".
-class OnePassword final : public auth::Provider {
-public:
-    auth::Mechanisms mechanisms() const override { return {.password = true}; }
-    net::Task<auth::Login> password(net::Loop&, std::string user, std::string secret, auth::Client from) override {
-        clients.push_back(from);
-        auth::Login login;
-        login.verdict = verdict;
-        const auto name = mail::parse_account_name(user);
-        if (secret != "secret" || !name) login.verdict = auth::Login::Verdict::wrong;
-        if (login.verdict == auth::Login::Verdict::ok) login.account.name = *name;
-        co_return login;
-    }
-    net::Task<ScramBegin> scram_begin(net::Loop&, std::string, auth::ScramHash, auth::Client) override {
-        co_return ScramBegin{};
-    }
-    net::Task<auth::Login> scram_end(net::Loop&, std::shared_ptr<ScramAttempt>, bool) override {
-        co_return auth::Login{};
-    }
-    net::Task<auth::Login> token(net::Loop&, std::string, std::string, auth::Client) override {
-        co_return auth::Login{};
-    }
-    net::Task<auth::Login> external(net::Loop&, std::string, std::vector<std::string>, auth::Client) override {
-        co_return auth::Login{};
-    }
-
-    auth::Login::Verdict verdict = auth::Login::Verdict::ok;
-    std::vector<auth::Client> clients;
-};
 
 class PopClient {
 public:
@@ -101,7 +72,7 @@ struct PopFixture {
         config.hostname = "mx.example.org";
         config.tls = std::make_shared<AnyTls>();
         listener.address = net::Endpoint{*net::IpAddress::parse("::"), 110, {}};
-        listener.pop3.clear_auth_networks = policy::loopback_networks();
+        listener.pop3.plaintext_auth_networks = policy::loopback_networks();
         service.start(provider, store);
     }
     ~PopFixture() { loops.stop(); }

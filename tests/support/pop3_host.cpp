@@ -1,0 +1,113 @@
+// pop3-host CERTIFICATE KEY: the POP3 reader on two ports of 127.0.0.1 (STLS, implicit TLS), for one account,
+// ann@example.org, whose password is "secret" and whose mail is in memory. Says "ready PORT PORT", then obeys lines of
+// standard input: "put FILE" appends it to INBOX, "many N" N small ones, "inbox FOLDER" writes what is there into files
+// 0, 1 …; each is answered with the number of messages in INBOX. Ends with its input, orderly.
+#include <fmt/format.h>
+
+#include <fstream>
+#include <future>
+#include <iostream>
+#include <iterator>
+#include <sstream>
+
+#include "readers/pop3/service.hpp"
+#include "tests/support/memory_store.hpp"
+#include "tests/support/one_password.hpp"
+
+using namespace posthorn;
+
+namespace {
+
+const mail::AccountName kAccount{"ann", "example.org"};
+
+net::Task<> append(net::Loop& loop, store::Store& store, std::vector<store::NewMessage> messages,
+                   std::shared_ptr<std::promise<void>> done) {
+    const auto box = co_await store.mailbox(loop, kAccount, "INBOX");
+    if (box) {
+        const auto added = co_await store.append(loop, kAccount, box->id, std::move(messages), std::nullopt);
+        static_cast<void>(added);
+    }
+    done->set_value();
+}
+
+std::string read_file(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+class Host {
+public:
+    Host(const std::string& certificate, const std::string& key) {
+        auto tls = net::make_tls_server({.certificate = certificate, .key = key});
+        if (!tls) throw std::runtime_error(tls.error().log_text);
+        pop3::Config config{.hostname = "mx.example.org", .listeners = {}, .tls = *tls};
+        for (const auto kind : {pop3::ListenerTls::starttls, pop3::ListenerTls::implicit}) {
+            pop3::ListenerConfig listener;
+            listener.address.ip = *net::IpAddress::parse("127.0.0.1");
+            listener.tls = kind;
+            listener.pop3.max_connections_per_client = 200;
+            config.listeners.push_back(listener);
+        }
+        if (auto bound = service_.bind(std::move(config)); !bound) throw std::runtime_error(bound.error().log_text);
+        loops_->start();
+        service_.start(provider_, store_);
+    }
+
+    void run() {
+        const auto ports = service_.endpoints();
+        std::cout << fmt::format("ready {} {}", ports[0].port, ports[1].port) << std::endl;
+        std::string line;
+        while (std::getline(std::cin, line)) {
+            std::istringstream words(line);
+            std::string verb;
+            std::string argument;
+            words >> verb >> argument;
+            obey(verb, argument);
+            std::cout << store_.content(kAccount).size() << std::endl;
+        }
+        service_.shut_down();
+        if (!service_.wait_drained(std::chrono::seconds(5))) service_.close_sessions();
+        service_.wait_drained(std::chrono::seconds(5));
+        loops_->stop();
+    }
+
+private:
+    void obey(const std::string& verb, const std::string& argument) {
+        if (verb == "put") put({read_file(argument)});
+        if (verb == "many") {
+            std::vector<std::string> texts;
+            for (int i = 0; i < std::stoi(argument); ++i)
+                texts.push_back(fmt::format("Subject: {}\r\n\r\nx\r\n", i));
+            put(std::move(texts));
+        }
+        if (verb == "inbox") {
+            const auto all = store_.content(kAccount);
+            for (std::size_t i = 0; i < all.size(); ++i)
+                std::ofstream(argument + "/" + std::to_string(i), std::ios::binary) << all[i];
+        }
+    }
+
+    void put(std::vector<std::string> texts) {
+        std::vector<store::NewMessage> messages(texts.size());
+        for (std::size_t i = 0; i < texts.size(); ++i)
+            messages[i].body = std::make_shared<store::MemorySource>(std::move(texts[i]));
+        auto done = std::make_shared<std::promise<void>>();
+        auto waits = done->get_future();
+        net::spawn(loops_->at(0), "append", append(loops_->at(0), store_, std::move(messages), std::move(done)));
+        waits.wait();
+    }
+
+    base::Metrics metrics_;
+    std::unique_ptr<net::LoopGroup> loops_ = net::make_loops(2);
+    test::MemoryStore store_;
+    testing::OnePassword provider_;
+    pop3::Service service_{*loops_, metrics_};
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 3) return 2;
+    Host(argv[1], argv[2]).run();
+    return 0;
+}
