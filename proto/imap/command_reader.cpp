@@ -96,6 +96,17 @@ void CommandReader::refuse_literal() {
     state_ = State::reading;
 }
 
+void CommandReader::skip(std::uint64_t left) {
+    overflow_ = true;
+    left_ = left;
+}
+
+void CommandReader::wipe() {
+    volatile char* at = text_.data();
+    for (std::size_t i = 0; i < text_.size(); ++i) at[i] = '\0';
+    text_.clear();
+}
+
 void CommandReader::reset() {
     if (text_.capacity() > 4096) {
         text_ = {};

@@ -41,6 +41,9 @@ public:
     // The command is not to be: octets of a literal that does not wait are read past, and the rest of its line; the
     // state becomes too_long then. One that waits never comes: so at once.
     void refuse_literal();
+    // The same in the midst of a message's literal, of which `left` octets are to come, or right behind it.
+    void skip(std::uint64_t left);
+    void wipe();   // what it holds of secrets
     void reset();  // for the next command
 
     // Nothing of a command has come.

@@ -1,6 +1,6 @@
-// IMAP's lexer and parser under arbitrary octets. The first octet chooses: how the rest is cut into pieces, and the
+// IMAP's lexer, parser and session machine under arbitrary octets. The first octet chooses: how the rest is cut into pieces, and the
 // encoding of names. Holds: it never throws, memory stays in bounds, a command that parsed has a tag, and cutting the
-// octets elsewhere gives the same commands.
+// octets elsewhere gives the same commands; the session ends, and answers the same however its input is cut.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -11,6 +11,7 @@
 #include "proto/imap/limits.hpp"
 #include "proto/imap/parser.hpp"
 #include "proto/imap/utf7.hpp"
+#include "tests/support/imap_play.hpp"
 
 using namespace posthorn::imap;
 
@@ -60,6 +61,22 @@ std::string commands(std::string_view wire, std::size_t step, bool utf8, bool lo
     }
 }
 
+std::string session(std::string_view wire, std::size_t octets) {
+    ServerSession machine({.hostname = "x",
+                           .clear_login = true,
+                           .mechanisms = {posthorn::sasl::Mechanism::plain},
+                           .can_enable = {"UTF8=ACCEPT"},
+                           .append_limit = 50});
+    posthorn::tests::ImapPlay play;
+    play.octets = octets;
+    play.run(machine, "l LOGIN ann@example.org secret\r\ns SELECT INBOX\r\n" + std::string(wire));
+    require(play.closed && !machine.ending().empty());
+    for (const auto& append : play.appended) {
+        for (const auto& message : append.messages) require(message.size() <= 50 * Limits::command);
+    }
+    return play.output;
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -67,6 +84,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view wire(reinterpret_cast<const char*>(data) + 1, size - 1);
     const bool utf8 = (data[0] & 1) != 0;
     require(commands(wire, wire.size() + 1, utf8, true) == commands(wire, (data[0] >> 1U) + 1, utf8, false));
+    require(session(wire, wire.size() + 1) == session(wire, (data[0] >> 1U) + 1));
     if (const auto name = decode_utf7(wire)) require(decode_utf7(encode_utf7(*name)) == name);
     return 0;
 }
