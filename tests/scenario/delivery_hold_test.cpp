@@ -75,7 +75,7 @@ TEST_CASE("an operator sends held mail at once") {
     w.loops.run_for(1s);
     delivery::Selector which;
     which.ids = {id};
-    CHECK(w.ask(w.service->retry(w.loops.at(0), which)).count() == 1);
+    CHECK(w.ask(retry(*w.service, w.loops.at(0), which)).count() == 1);
     w.loops.run_for(1s);
     CHECK(peer->mail().size() == 1);
     for (const auto& done : w.events.of(EventKind::done)) CHECK(done.elapsed >= base::Duration{});

@@ -265,7 +265,7 @@ TEST_CASE("the store may forget whom it gave a message to once nothing so old is
     CHECK(again() == 1);
     delivery::Selector which;
     which.ids = {first};
-    (void)w.ask(w.service->cancel(w.loops.at(0), which, false));
+    (void)w.ask(cancel(*w.service, w.loops.at(0), which, false));
     w.loops.run_for(1min);
     CHECK(again() == 1);
     w.loops.run_for(3h);
