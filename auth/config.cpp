@@ -14,8 +14,7 @@ constexpr std::uint64_t kMiB = std::uint64_t{1} << 20U;
 
 Codec<BackendKind> backend() {
     std::vector<std::pair<std::string, BackendKind>> names;
-    for (const auto kind : {BackendKind::embedded, BackendKind::file, BackendKind::sql, BackendKind::ldap})
-        names.emplace_back(name(kind), kind);
+    for (const auto kind : {BackendKind::embedded, BackendKind::file}) names.emplace_back(name(kind), kind);
     return choice<BackendKind>(std::move(names));
 }
 
@@ -41,8 +40,6 @@ std::string_view name(BackendKind kind) {
     switch (kind) {
         case BackendKind::embedded: return "embedded";
         case BackendKind::file: return "file";
-        case BackendKind::sql: return "sql";
-        case BackendKind::ldap: return "ldap";
     }
     return "embedded";
 }

@@ -20,7 +20,7 @@ struct ThrottleConfig {
     bool operator==(const ThrottleConfig&) const = default;
 };
 
-enum class BackendKind : std::uint8_t { embedded, file, sql, ldap };
+enum class BackendKind : std::uint8_t { embedded, file };
 std::string_view name(BackendKind kind);
 
 struct FileConfig {

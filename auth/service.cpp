@@ -7,6 +7,7 @@
 
 #include "auth/impl/directory_service.hpp"
 #include "auth/impl/embedded.hpp"
+#include "auth/impl/file_backend.hpp"
 #include "auth/impl/login_service.hpp"
 #include "auth/impl/lookup.hpp"
 
@@ -50,7 +51,7 @@ public:
     base::Result<void> open(const Deps& deps, const Config& config) {
         std::vector<std::unique_ptr<Backend>> backends;
         for (const auto kind : config.backends) {
-            auto backend = make(kind);
+            auto backend = make(kind, deps, config);
             if (!backend) return std::unexpected(std::move(backend.error()));
             backends.push_back(*std::move(backend));
         }
@@ -79,9 +80,12 @@ public:
     HighMarks& marks() override { return embedded_->marks(); }
 
 private:
-    base::Result<std::unique_ptr<Backend>> make(BackendKind kind) {
-        if (kind == BackendKind::embedded) return std::make_unique<Borrowed>(*embedded_);
-        return base::fail(base::ErrorKind::permanent, "auth.backends: unknown");
+    base::Result<std::unique_ptr<Backend>> make(BackendKind kind, const Deps& deps, const Config& config) {
+        switch (kind) {
+            case BackendKind::embedded: return std::make_unique<Borrowed>(*embedded_);
+            case BackendKind::file: return FileBackend::open(config.file.path, deps.disk);
+        }
+        return base::fail(base::ErrorKind::internal, "an unknown backend");
     }
 
     std::unique_ptr<Embedded> embedded_;

@@ -126,7 +126,7 @@ void log_command(const Permissions& permissions, const Peer& peer, const Request
     const bool acts = command != nullptr && command->role == Role::write;
     const auto level = acts || result == "forbidden" ? base::log::Level::notice : base::log::Level::info;
     const auto user = permissions.names.find(peer.user.uid);
-    const auto args = to_json(request.args, false);
+    const auto args = to_json(without_secrets(command, request.args), false);
     const base::log::Field fields[] = {
         {"command", request.command},
         {"user", user != permissions.names.end() ? std::string_view(user->second) : std::string_view()},

@@ -97,6 +97,7 @@ private:
     void argument(const std::string& option, const std::optional<std::string>& value) {
         for (const Argument& arg : command_->args) {
             if (option_name(arg) != option) continue;
+            if (arg.secret) return secret(option);
             if (arg.type == ArgType::flag) {
                 if (value) error_ = fmt::format("{} takes no value", option);
                 set(arg, Value(true));
@@ -106,10 +107,17 @@ private:
             return;
         }
         std::vector<std::string> known;
-        for (const Argument& arg : command_->args) known.push_back(option_name(arg));
+        for (const Argument& arg : command_->args) {
+            if (!arg.secret) known.push_back(option_name(arg));
+        }
         const auto near = base::config::nearest(option, known);
         error_ = fmt::format("{} has no option {}{}", spaced(command_->name), option,
                              near.empty() ? "" : fmt::format("; did you mean {}?", near));
+    }
+
+    // Who may look at the processes of this machine would read it there.
+    void secret(const std::string& option) {
+        error_ = fmt::format("{} does not go on a command line: it is asked for, or read from {}-file", option, option);
     }
 
     void give(const Argument& arg, const std::string& word) {
@@ -223,6 +231,7 @@ std::string placeholder(const Argument& arg) { return arg.type == ArgType::ids ?
 std::string synopsis(const Command& command) {
     std::string out = "mailctl " + spaced(command.name);
     for (const Argument& arg : command.args) {
+        if (arg.secret) continue;
         std::string part = arg.plain                    ? placeholder(arg)
                            : arg.type == ArgType::flag  ? option_name(arg)
                            : arg.type == ArgType::texts ? option_name(arg) + " VALUE..."
@@ -236,6 +245,7 @@ std::string command_help(const Command& command) {
     std::string out = fmt::format("{}\n\n{}\n", synopsis(command), command.help);
     if (!command.args.empty()) out += "\n";
     for (const Argument& arg : command.args) {
+        if (arg.secret) continue;
         const auto left = arg.plain ? placeholder(arg) : option_name(arg);
         out += fmt::format("  {:<14} {}", left, arg.help);
         if (!arg.choices.empty()) out += fmt::format(" One of {}.", fmt::join(arg.choices, ", "));

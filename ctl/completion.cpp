@@ -122,6 +122,7 @@ private:
     void options() {
         if (command_ != nullptr) {
             for (const Argument& arg : command_->args) {
+                if (arg.secret) continue;
                 if (arg.type == ArgType::texts)
                     add(option_name(arg), arg.help);  // may come again
                 else if (!arg.plain)

@@ -16,6 +16,7 @@
 #include "ctl/config_text.hpp"
 #include "ctl/message_input.hpp"
 #include "ctl/message_text.hpp"
+#include "ctl/password.hpp"
 #include "ctl/show.hpp"
 #include "ctl/timeline.hpp"
 #include "ctl/token.hpp"
@@ -114,8 +115,14 @@ int run_long(const ctl::CommandLine& line, const std::string& token) {
     return done;
 }
 
-int run(const ctl::CommandLine& line) {
+int run(ctl::CommandLine line) {
     if (line.command->local) return run_here(line);
+    if (ctl::wants_password(line)) {
+        if (const auto given = ctl::give_password(line); !given) {
+            complain(given.error().log_text);
+            return usage;
+        }
+    }
     const auto token = ctl::find_token(line.token, line.token_file);
     if (!token) {
         complain(token.error().log_text);

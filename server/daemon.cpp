@@ -8,6 +8,7 @@
 
 #include "base/log.hpp"
 #include "base/version.hpp"
+#include "control/account_commands.hpp"
 #include "control/commands.hpp"
 #include "control/domain_commands.hpp"
 #include "control/import_command.hpp"
@@ -176,6 +177,10 @@ base::Result<void> Daemon::open() {
     p.resolver = *std::move(resolver);
     register_callbacks(p.metrics, *p.resolver);
 
+    auto auth = auth::open_service({p.clock, *p.disk, p.metrics}, config_.auth);
+    if (!auth) return std::unexpected(auth.error());
+    p.auth = *std::move(auth);
+
     auto spool = config_.spool;
     spool.ephemeral = options_.ephemeral;
     auto vetting = dropped_vetting(config_);
@@ -228,6 +233,7 @@ base::Result<void> Daemon::serve() {
     auto handlers = control::make_handlers(*p.status, {*p.delivery, *p.queue, *p.disk, p.clock});
     handlers.merge(control::make_log_handlers());
     handlers.merge(control::make_domain_handlers(*p.delivery));
+    handlers.merge(control::make_account_handlers(p.auth->editor()));
     handlers.merge(control::make_dns_handlers(*p.resolver, *p.loops));
     p.steering = std::make_unique<Steering>(config_);
     handlers.merge(control::make_steering_handlers(*p.steering));

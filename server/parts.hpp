@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "auth/service.hpp"
 #include "base/clock.hpp"
 #include "base/disk.hpp"
 #include "base/metrics.hpp"
@@ -75,6 +76,7 @@ struct Daemon::Parts {
     std::unique_ptr<net::Pool> disk;
     std::unique_ptr<net::Pool> probes;   // writes that tell whether the spool can be written
     std::unique_ptr<net::Pool> readers;  // of the history: they read long
+    std::unique_ptr<auth::Service> auth;
     std::unique_ptr<net::Connector> connector;
     std::unique_ptr<net::Resolver> resolver;
 

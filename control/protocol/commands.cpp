@@ -8,6 +8,7 @@
 #include "base/config/value.hpp"
 #include "base/ulid.hpp"
 #include "base/units.hpp"
+#include "control/protocol/account_arguments.hpp"
 
 namespace posthorn::control {
 namespace {
@@ -224,6 +225,23 @@ constexpr std::array kCommands = {
     Command{"dns.set-override", Role::write, Shape::fields,
             "Sends a domain's mail to a host, until that is removed.", kOverride},
     Command{"dns.remove-override", Role::write, Shape::fields, "Takes such an override away.", kPatternOnly},
+    Command{"domain.add", Role::write, Shape::fields, "Takes mail for one more domain.", kOneDomain},
+    Command{"domain.list", Role::read, Shape::table, "Our domains, and how much is in them.", {}},
+    Command{"domain.show", Role::read, Shape::fields, "One of our domains.", kOneDomain},
+    Command{"domain.set", Role::write, Shape::fields, "Changes what is said of a domain.", kDomainSet},
+    Command{"domain.remove", Role::write, Shape::fields, "Takes no more mail for a domain.", kDomainRemove},
+    Command{"account.add", Role::write, Shape::fields, "Makes an account.", kAccountAdd},
+    Command{"account.list", Role::read, Shape::table, "Accounts.", kOfOneDomain},
+    Command{"account.show", Role::read, Shape::fields, "One account, its aliases and app passwords.", kOneAccount},
+    Command{"account.set", Role::write, Shape::fields, "Changes what is said of an account.", kAccountSet},
+    Command{"account.passwd", Role::write, Shape::fields, "Sets a password, or makes an app password.", kAccountPasswd},
+    Command{"account.remove", Role::write, Shape::fields, "Removes an account; its mailboxes stay.", kAccountRemove},
+    Command{"alias.add", Role::write, Shape::fields, "Lets an address lead to others, beside those it leads to.",
+            kAliasChange},
+    Command{"alias.list", Role::read, Shape::table, "Aliases.", kOfOneDomain},
+    Command{"alias.show", Role::read, Shape::fields, "One alias.", kOneAlias},
+    Command{"alias.set", Role::write, Shape::fields, "Lets an address lead to these others alone.", kAliasChange},
+    Command{"alias.remove", Role::write, Shape::fields, "Takes an alias away, or some of its targets.", kAliasRemove},
     Command{
         "token.new", Role::read, Shape::fields, "A new token for [control.auth], and its SHA-256 sum.", {}, true},
     Command{"trace", Role::read, Shape::timeline, "What happened to a message, an address or a client.", kTrace},
@@ -285,6 +303,17 @@ std::optional<std::string> check_arg(const Argument& arg, const Value& value) {
 }
 
 }  // namespace
+
+Value without_secrets(const Command* command, const Value& args) {
+    if (command == nullptr || args.members() == nullptr) return args;
+    auto out = Value::map();
+    for (const auto& [key, value] : *args.members()) {
+        const bool hidden = std::any_of(command->args.begin(), command->args.end(),
+                                        [&, &k = key](const Argument& a) { return a.secret && a.name == k; });
+        out.set(key, hidden ? Value("(secret)") : value);
+    }
+    return out;
+}
 
 std::string_view name(Role role) { return role == Role::read ? "read" : "write"; }
 

@@ -37,6 +37,7 @@ struct Argument {
     std::int64_t min = 0;                         // of ArgType::integer and number
     std::int64_t max = 0;
     bool local = false;  // mailctl's own, never sent
+    bool secret = false;  // never on a command line, never logged
 };
 
 // How mailctl shows the result to people.
@@ -57,6 +58,9 @@ inline constexpr std::size_t kMaxTexts = 1000;  // of one argument
 
 std::span<const Command> commands();
 const Command* find_command(std::string_view name);
+
+// The arguments as they may be written down: of a secret only that it was there.
+Value without_secrets(const Command* command, const Value& args);
 
 // What is wrong with a request's arguments, for the one who asked; nothing when they fit. `here`: on a command line, where
 // mailctl's own may stand too.

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "auth/config.hpp"
 #include "base/clock.hpp"
 #include "base/config/table.hpp"
 #include "base/log.hpp"
@@ -82,6 +83,7 @@ struct Config {
     spool::Config spool;
     observe::HistoryConfig history;
     delivery::Config delivery;
+    auth::Config auth;
     net::DnsConfig dns;
     control::Config control;
     health::Config health;

@@ -85,6 +85,9 @@ void finish(Config& config, const std::string& machine) {
     delivery.state_dir = config.server.spool_dir;
     if (delivery.dsn.reporting_mta.empty()) delivery.dsn.reporting_mta = delivery.hostname;
     if (delivery.dsn.postmaster.empty()) delivery.dsn.postmaster = "postmaster@" + delivery.dsn.reporting_mta;
+    config.auth.database = config.server.data_dir + "/directory.sqlite";
+    config.auth.postmaster = delivery.dsn.postmaster;
+    if (config.auth.default_domain.empty()) config.auth.default_domain = config.server.hostname;
     for (auto& rule : delivery.routing.rules) rule.pattern = delivery::override_pattern(rule.pattern);
 }
 

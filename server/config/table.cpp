@@ -216,6 +216,7 @@ Table<Config> config_table() {
         .section("history", &Config::history, observe::history_config_table())
         .section("delivery", &Config::delivery, delivery::config_table())
         .section("dsn", &Config::delivery, delivery::dsn_config_table())
+        .section("auth", &Config::auth, auth::config_table())
         .section("dns", &Config::dns, dns_table())
         .section("control", &Config::control, control::config_table())
         .section("health", &Config::health, health::config_table())
