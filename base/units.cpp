@@ -88,6 +88,67 @@ std::string format_time(WallTime t) {
                        time.minutes().count(), time.seconds().count(), time.subseconds().count());
 }
 
+namespace {
+
+// `digits` digits at the front, then one of `ends` (if any are wanted); -1: not so.
+int take_part(std::string_view& text, std::size_t digits, std::string_view ends = {}) {
+    const auto part = text.substr(0, digits);
+    int value = 0;
+    const auto [stop, error] = std::from_chars(part.data(), part.data() + part.size(), value);
+    if (part.size() != digits || error != std::errc{} || stop != part.data() + digits || value < 0) return -1;
+    text.remove_prefix(digits);
+    if (ends.empty()) return value;
+    if (text.empty() || !ends.contains(text.front())) return -1;
+    text.remove_prefix(1);
+    return value;
+}
+
+// ".123456", cut to milliseconds; empty digits are none.
+std::optional<std::chrono::milliseconds> take_fraction(std::string_view& text) {
+    std::chrono::milliseconds out{0};
+    if (!text.starts_with('.')) return out;
+    text.remove_prefix(1);
+    int unit = 100;
+    std::size_t digits = 0;
+    for (; digits < text.size() && is_digit(text[digits]); ++digits, unit /= 10)
+        out += std::chrono::milliseconds(unit * (text[digits] - '0'));
+    text.remove_prefix(digits);
+    if (digits == 0) return std::nullopt;
+    return out;
+}
+
+std::optional<std::chrono::minutes> take_offset(std::string_view text) {
+    if (text == "Z" || text == "z") return std::chrono::minutes(0);
+    if (text.size() != 6 || (text.front() != '+' && text.front() != '-')) return std::nullopt;
+    const int sign = text.front() == '-' ? -1 : 1;
+    text.remove_prefix(1);
+    const int hours = take_part(text, 2, ":");
+    const int minutes = take_part(text, 2);
+    if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59) return std::nullopt;
+    return std::chrono::minutes(sign * (hours * 60 + minutes));
+}
+
+}  // namespace
+
+std::optional<WallTime> parse_time(std::string_view text) {
+    const int year = take_part(text, 4, "-");
+    const int month = take_part(text, 2, "-");
+    const int day = take_part(text, 2, "Tt ");
+    const int hour = take_part(text, 2, ":");
+    const int minute = take_part(text, 2, ":");
+    const int second = take_part(text, 2);
+    if (year < 0 || month < 0 || day < 0 || hour < 0 || hour > 23 || minute < 0 || minute > 59) return std::nullopt;
+    if (second < 0 || second > 60) return std::nullopt;  // a leap second
+    const std::chrono::year_month_day date{std::chrono::year(year),
+                                           std::chrono::month(static_cast<unsigned>(month)),
+                                           std::chrono::day(static_cast<unsigned>(day))};
+    const auto fraction = take_fraction(text);
+    const auto offset = take_offset(text);
+    if (!date.ok() || !fraction || !offset) return std::nullopt;
+    return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
+           std::chrono::seconds(second) + *fraction - *offset;
+}
+
 std::optional<std::uint64_t> parse_size(std::string_view text) {
     const auto number = take_number(text);
     if (!number) return std::nullopt;

@@ -18,6 +18,8 @@ std::string format_duration(Duration d);
 
 // RFC 3339 in UTC with milliseconds: "2026-11-21T08:40:31.123Z".
 std::string format_time(WallTime t);
+// RFC 3339 §5.6 with any offset; fractions beyond the millisecond are cut off. Nothing when it is none.
+std::optional<WallTime> parse_time(std::string_view text);
 
 // "50MiB", "64KiB", "1.5GiB", "1000", "1000B"; units B, KiB, MiB, GiB, TiB.
 std::optional<std::uint64_t> parse_size(std::string_view text);

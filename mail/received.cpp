@@ -24,15 +24,18 @@ std::string from_domain(const Envelope& envelope) {
 
 }  // namespace
 
-std::string_view with_keyword(const ClientInfo& client, bool smtputf8) {
+std::string_view with_keyword(const ClientInfo& client, bool smtputf8, bool lmtp) {
     static constexpr std::array<std::string_view, 4> plain{"ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA"};
     static constexpr std::array<std::string_view, 4> utf8{"UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"};
+    static constexpr std::array<std::string_view, 4> local{"LMTP", "LMTPS", "LMTPA", "LMTPSA"};
+    static constexpr std::array<std::string_view, 4> utf8_local{"UTF8LMTP", "UTF8LMTPS", "UTF8LMTPA", "UTF8LMTPSA"};
     if (!client.esmtp) return "SMTP";
     const std::size_t kind = (client.tls_version.empty() ? 0U : 1U) + (client.auth_user.empty() ? 0U : 2U);
+    if (lmtp) return (smtputf8 ? utf8_local : local)[kind];
     return (smtputf8 ? utf8 : plain)[kind];
 }
 
-std::string received_field(const Envelope& envelope, std::string_view by) {
+std::string received_field(const Envelope& envelope, std::string_view by, bool lmtp) {
     const auto& client = envelope.client;
     std::string out;
     out.reserve(320);
@@ -40,7 +43,7 @@ std::string received_field(const Envelope& envelope, std::string_view by) {
     out += from_domain(envelope);
     if (!client.ip.empty()) ((out += " (") += literal_of(client.ip)) += ')';
     ((out += "\r\n\tby ") += by) += " with ";
-    out += with_keyword(client, envelope.smtputf8);
+    out += with_keyword(client, envelope.smtputf8, lmtp);
     if (!client.tls_version.empty()) {
         (((out += " (") += client.tls_version) += ' ') += client.tls_cipher;
         out += ')';

@@ -35,6 +35,7 @@ struct TlsInfo {
     std::string cipher;   // "TLS_AES_256_GCM_SHA384"
     int bits = 0;
     std::string sni;             // server side: the name asked for
+    std::string exporter;        // server side: 32 octets to bind logins to (RFC 9266); empty: none can be had
     std::string peer_subject;    // certificate of the peer, if any
     bool peer_verified = false;  // chain and (client side) name
     std::string verify_error;    // why not

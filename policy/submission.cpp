@@ -31,12 +31,15 @@ void complete_dropped(mail::Envelope& envelope, unsigned uid, std::string_view h
     auto& out = envelope.trace_headers;
     out +=
         fmt::format("Received: by {} (Posthorn, from userid {})\r\n\tid {};\r\n\t{}\r\n", hostname, uid, id, date);
-    if (!has_field(header, "date")) out += fmt::format("Date: {}\r\n", date);
-    if (!has_field(header, "message-id")) {
-        const auto message_id = fmt::format("<{}@{}>", id, hostname);
-        out += fmt::format("Message-ID: {}\r\n", message_id);
-        envelope.header_message_id = message_id;
-    }
+    complete_submitted(envelope, has_field(header, "date"), has_field(header, "message-id"), hostname);
+}
+
+void complete_submitted(mail::Envelope& envelope, bool has_date, bool has_message_id, std::string_view hostname) {
+    auto& out = envelope.trace_headers;
+    if (!has_date) out += fmt::format("Date: {}\r\n", mail::date_text(envelope.arrival));
+    if (has_message_id) return;
+    envelope.header_message_id = fmt::format("<{}@{}>", envelope.id.to_string(), hostname);
+    out += fmt::format("Message-ID: {}\r\n", envelope.header_message_id);
 }
 
 }  // namespace posthorn::policy

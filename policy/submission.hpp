@@ -13,4 +13,8 @@ namespace posthorn::policy {
 // header, CRLF lines, lacks them. All go into envelope.trace_headers.
 void complete_dropped(mail::Envelope& envelope, unsigned uid, std::string_view header, std::string_view hostname);
 
+// Of a message that one of our users submitted, behind the Received field that is there already: the same two fields
+// where they are missing.
+void complete_submitted(mail::Envelope& envelope, bool has_date, bool has_message_id, std::string_view hostname);
+
 }  // namespace posthorn::policy

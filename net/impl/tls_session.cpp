@@ -79,6 +79,19 @@ std::string subject_of(X509* certificate) {
     return text;
 }
 
+// RFC 9266 §2: TLS 1.2 only with the extended master secret, without which two sessions can have the same keys.
+std::string channel_binding(SSL* ssl) {
+    constexpr std::string_view label = "EXPORTER-Channel-Binding";
+    constexpr std::size_t size = 32;
+    if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1) return {};
+    unsigned char out[size];
+    if (SSL_export_keying_material(ssl, out, size, label.data(), label.size(), nullptr, 0, 1) != 1) {
+        ERR_clear_error();
+        return {};
+    }
+    return {reinterpret_cast<const char*>(out), size};
+}
+
 }  // namespace
 
 std::string openssl_error() {
@@ -200,6 +213,7 @@ TlsInfo TlsSession::info() const {
     info.cipher = SSL_get_cipher_name(ssl_.get());
     info.bits = SSL_get_cipher_bits(ssl_.get(), nullptr);
     if (const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name)) info.sni = name;
+    if (SSL_is_server(ssl_.get()) == 1) info.exporter = channel_binding(ssl_.get());
     if (X509* peer = SSL_get0_peer_certificate(ssl_.get())) info.peer_subject = subject_of(peer);
     const auto verified = SSL_get_verify_result(ssl_.get());
     info.peer_verified = checks_peer_ && verified == X509_V_OK && !info.peer_subject.empty();

@@ -63,11 +63,15 @@ void HeaderWatch::line(std::string_view text) {
         case 'R':
             if (is_field(text, "received", value)) ++received_;
             break;
+        case 'd':
+        case 'D':
+            if (is_field(text, "date", value)) has_date_ = true;
+            break;
         case 'm':
         case 'M':
             if (message_id_.empty() && is_field(text, "message-id", value)) {
                 message_id_ = value.substr(0, kMaxMessageId);
-                in_message_id_ = true;
+                in_message_id_ = has_message_id_ = true;
                 return;
             }
             break;

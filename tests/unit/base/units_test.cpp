@@ -36,6 +36,22 @@ TEST_CASE("times are written in UTC with milliseconds") {
     CHECK(format_time(from_ms(0)) == "1970-01-01T00:00:00.000Z");
 }
 
+TEST_CASE("times of RFC 3339 are read with any offset") {
+    CHECK(parse_time("2026-11-21T08:40:31.007Z") == from_ms(1'795'250'431'007));
+    CHECK(parse_time("2026-11-21t08:40:31.0079z") == from_ms(1'795'250'431'007));
+    CHECK(parse_time("2026-11-21T10:10:31+01:30") == from_ms(1'795'250'431'000));
+    CHECK(parse_time("2026-11-21T05:40:31-03:00") == from_ms(1'795'250'431'000));
+    CHECK(parse_time("2028-02-29T00:00:00Z").has_value());
+    CHECK(parse_time("2016-12-31T23:59:60Z") == parse_time("2017-01-01T00:00:00Z"));
+    for (const char* bad :
+         {"", "2026-11-21", "2026-11-21T08:40:31", "2026-02-29T00:00:00Z", "2026-11-21T24:00:00Z",
+          "2026-11-21T08:60:31Z", "2026-11-21T08:40:31.Z", "2026-11-21T08:40:31+0100", "2026-11-21T08:40:31Zx",
+          "+026-11-21T08:40:31Z", "2026-11-21T08:40:31+24:00", "2026-1-21T08:40:31Z", "2026-11-21T08:40:-1Z"}) {
+        CAPTURE(bad);
+        CHECK_FALSE(parse_time(bad));
+    }
+}
+
 TEST_CASE("sizes are read and written with binary units") {
     CHECK(parse_size("50MiB") == 50U << 20U);
     CHECK(parse_size("1.5KiB") == 1536);

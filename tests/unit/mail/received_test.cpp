@@ -78,3 +78,15 @@ TEST_CASE("WITH keywords") {
     CHECK(with_keyword(client, false) == "ESMTPSA");
     CHECK(with_keyword(client, true) == "UTF8SMTPSA");
 }
+
+TEST_CASE("the WITH keyword of LMTP") {
+    auto client = sample().client;
+    CHECK(with_keyword(client, false, true) == "LMTP");
+    CHECK(with_keyword(client, true, true) == "UTF8LMTP");
+    client.tls_version = "TLSv1.3";
+    CHECK(with_keyword(client, false, true) == "LMTPS");
+    CHECK(with_keyword(client, false, false) == "ESMTPS");
+    client.auth_user = "ann@example.org";
+    CHECK(with_keyword(client, false, false) == "ESMTPSA");
+    CHECK(received_field(sample(), "mx", true).contains(" with LMTP\r\n"));
+}

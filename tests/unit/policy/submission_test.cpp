@@ -33,3 +33,17 @@ TEST_CASE("a dropped message gets the fields it lacks") {
                                  "Message-ID: <01ARZ3NDEKTSV4RRFFQ69G5FAV@mx.example>\r\n");
     CHECK(e.header_message_id == "<01ARZ3NDEKTSV4RRFFQ69G5FAV@mx.example>");
 }
+
+TEST_CASE("a submitted message gets the fields it lacks, and no other") {
+    auto e = envelope();
+    e.trace_headers = "Received: x\r\n";
+    e.header_message_id = "<x@y>";
+    policy::complete_submitted(e, true, true, "mx.example");
+    CHECK(e.trace_headers == "Received: x\r\n");
+    CHECK(e.header_message_id == "<x@y>");
+    policy::complete_submitted(e, false, true, "mx.example");
+    CHECK(e.trace_headers == "Received: x\r\nDate: Sat, 21 Nov 2026 08:33:20 +0000\r\n");
+    policy::complete_submitted(e, true, false, "mx.example");
+    CHECK(e.trace_headers.ends_with("\r\nMessage-ID: <01ARZ3NDEKTSV4RRFFQ69G5FAV@mx.example>\r\n"));
+    CHECK(e.header_message_id == "<01ARZ3NDEKTSV4RRFFQ69G5FAV@mx.example>");
+}
