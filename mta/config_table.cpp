@@ -49,6 +49,15 @@ Table<SmtpConfig> smtp_config_table() {
              "Longest command line, line end included.")
         .key("max_text_line", &C::max_text_line, size<std::uint64_t>({1000, kMaxTextLine}),
              "Longest line of a message, line end included.")
+        .key("auth", &C::auth, flag(),
+             "Offer AUTH on listeners with protocol \"smtp\" too; who logs in may send to any domain.")
+        .key("max_auth_failures", &C::max_auth_failures, integer<std::uint32_t>({1, 1000}),
+             "Failed logins after which a session is ended.")
+        .key("plaintext_auth_networks", &C::plaintext_auth_networks, list(net::network_codec()),
+             "Clients that may send passwords and tokens without TLS.")
+        .key("over_quota", &C::over_quota,
+             choice<OverQuota>({{"defer", OverQuota::defer}, {"reject", OverQuota::reject}}),
+             "A recipient without room: tried again later (452), or refused (552).")
         .key("strict_8bit", &C::strict_8bit, flag(), "Refuse 8-bit text that was not declared by BODY=8BITMIME.")
         .key("bare_newline", &C::bare_newline,
              choice<smtp::BareNewline>(
@@ -72,6 +81,30 @@ Table<SmtpConfig> smtp_config_table() {
             if (config.max_connections_per_client > config.max_connections)
                 report("max_connections_per_client", "is more than max_connections");
         });
+}
+
+Table<SubmissionConfig> submission_config_table() {
+    using C = SubmissionConfig;
+    return Table<C>("What our own users may send: who has logged in, wherever.")
+        .key("sender_ownership", &C::sender_ownership, flag(),
+             "The sender must be the account's own address or an alias that leads to it.")
+        .key("max_hold", &C::max_hold, duration({0s, 24h * 365}),
+             "How long a message may be held at its sender's wish (FUTURERELEASE); 0s: not offered.")
+        .key("messages_per_hour", &C::messages_per_hour, integer<std::uint32_t>(),
+             "Messages an account may send in an hour, where the account has no limit of its own; 0: no limit.")
+        .key("recipients_per_day", &C::recipients_per_day, integer<std::uint32_t>(),
+             "Recipients of an account's messages in a day, likewise; 0: no limit.")
+        .key("max_accounts", &C::max_accounts, integer<std::uint32_t>({1, 10'000'000}),
+             "Accounts whose sending is counted; beyond that who sent least recently is forgotten.");
+}
+
+std::string_view name(Protocol protocol) {
+    switch (protocol) {
+        case Protocol::smtp: return "smtp";
+        case Protocol::submission: return "submission";
+        case Protocol::lmtp: return "lmtp";
+    }
+    return "";
 }
 
 }  // namespace posthorn::mta

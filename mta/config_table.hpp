@@ -1,4 +1,4 @@
-// The keys of [smtp].
+// The keys of [smtp] and [submission].
 #pragma once
 
 #include "base/config/table.hpp"
@@ -7,5 +7,6 @@
 namespace posthorn::mta {
 
 base::config::Table<SmtpConfig> smtp_config_table();
+base::config::Table<SubmissionConfig> submission_config_table();
 
 }  // namespace posthorn::mta

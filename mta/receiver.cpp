@@ -64,13 +64,18 @@ base::Result<std::unique_ptr<Receiver::Door>> Receiver::open_door(const Config& 
     if (listener.tls == ListenerTls::implicit && !config.tls) {
         return base::fail(base::ErrorKind::permanent, listener.address.to_string() + ": TLS without a certificate");
     }
-    auto bound = net::bind_listener(listener.address);
+    auto bound =
+        net::bind_listener(listener.address, {.unix_mode = listener.unix_mode, .unix_group = listener.unix_group});
     if (!bound) return std::unexpected(bound.error());
     auto door = std::make_unique<Door>();
     door->asked = listener.address;
     door->listener = std::move(*bound);
     door->settings = std::make_shared<Door::Current>(make_settings(config, listener, door->listener->local()));
     return door;
+}
+
+void Receiver::count_sending(const Config& config) {
+    shared_.sending.with([&](auto& counter) { counter.set_max_accounts(config.submission.max_accounts); });
 }
 
 base::Result<void> Receiver::bind(Config config) {
@@ -80,13 +85,15 @@ base::Result<void> Receiver::bind(Config config) {
         if (!door) return std::unexpected(door.error());
         doors.push_back(std::move(*door));
     }
+    count_sending(config);
     const std::lock_guard lock(doors_mutex_);
     doors_ = std::move(doors);
     return {};
 }
 
-void Receiver::start(spool::Queue& queue) {
+void Receiver::start(spool::Queue& queue, Services services) {
     shared_.queue = &queue;
+    shared_.services = services;
     const std::lock_guard lock(doors_mutex_);
     started_ = true;
     for (auto& door : doors_) start(*door);
@@ -120,6 +127,7 @@ base::Result<void> Receiver::reload(Config config) {
         fresh.push_back(std::move(*door));
     }
     // Nothing can fail any more.
+    count_sending(config);
     const std::lock_guard lock(doors_mutex_);
     for (const auto& [door, listener] : kept) {
         door->settings->with(

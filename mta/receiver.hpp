@@ -29,8 +29,8 @@ public:
 
     // Binds every listener of the configuration, or none: the error names the one that failed.
     base::Result<void> bind(Config config);
-    // `queue` outlives the sessions.
-    void start(spool::Queue& queue);
+    // `queue` and the services outlive the sessions.
+    void start(spool::Queue& queue, Services services = {});
 
     // Listeners that stay (same address) get new settings for new sessions, new ones are bound, others stop. Refused
     // as a whole when one cannot be bound. Main thread.
@@ -56,6 +56,7 @@ private:
 
     base::Result<std::unique_ptr<Door>> open_door(const Config& config, const ListenerConfig& listener) const;
     void start(Door& door);
+    void count_sending(const Config& config);
     void accept(const std::shared_ptr<const Settings>& settings, net::Loop& loop,
                 std::unique_ptr<net::Stream> stream);
 

@@ -14,13 +14,18 @@ constexpr base::Duration kFarewell = std::chrono::seconds(5);
 // The stream's own deadline lies behind ours, so that we can say 421 before it closes.
 constexpr base::Duration kBackstop = 2 * kFarewell;
 
-smtp::ServerOptions options_for(const Settings& settings, const net::Endpoint& peer) {
+smtp::ServerOptions options_for(const Settings& settings, const net::Endpoint& peer, const Services& services) {
     auto options = settings.options;
     options.proxy_header =
         peer.unix_path.empty() && policy::contains(settings.listener.smtp.proxy_networks, peer.ip);
     // Behind a proxy it may be anybody.
     options.trace = settings.sampler && !options.proxy_header && peer.unix_path.empty() &&
                     policy::contains(settings.trace_peers, peer.ip);
+    if (settings.has_auth() && services.provider != nullptr) {
+        options.mechanisms = mechanisms_of(services.provider->mechanisms());
+        options.clear_auth = !options.proxy_header && peer.unix_path.empty() &&
+                             policy::contains(settings.listener.smtp.plaintext_auth_networks, peer.ip);
+    }
     return options;
 }
 
@@ -35,7 +40,7 @@ Session::Session(Worker& worker, std::shared_ptr<const Settings> settings, std::
     : worker_(worker),
       settings_(std::move(settings)),
       stream_(std::move(stream)),
-      machine_(options_for(*settings_, stream_->peer()),
+      machine_(options_for(*settings_, stream_->peer(), worker.shared.services),
                peer_of(stream_->peer(), !settings_->listener.address.unix_path.empty())),
       id_(fmt::format("{:010x}", worker.random->next() >> 24)),
       began_(worker.loop.now()),
@@ -67,14 +72,22 @@ void Session::ended() {
 
 net::Task<> Session::run(std::shared_ptr<Session> self) {
     auto& machine = self->machine_;
+    const bool needs_time = self->settings_->options.max_hold > base::Duration{};
     while (true) {
+        if (needs_time) machine.set_time(self->worker_.loop.clock().wall());
         const auto action = machine.next();
         if (machine.has_notices()) self->report_notices();
         switch (action.kind) {
             case Kind::read: co_await self->read(action); break;
             case Kind::write: co_await self->write(action); break;
             case Kind::start_tls: co_await self->handshake(); break;
-            case Kind::check: machine.on_verdict(self->judge(action.subject)); break;
+            case Kind::check: {
+                auto verdict = self->judge(action.subject);
+                if (!verdict) verdict = co_await self->ask(action.subject);
+                machine.on_verdict(*std::move(verdict));
+                break;
+            }
+            case Kind::authenticate: co_await self->authenticate(); break;
             case Kind::open_body: machine.on_verdict(self->open_body()); break;
             case Kind::body:
                 if (!self->header_ended_ && machine.transaction().header.over())
@@ -83,7 +96,13 @@ net::Task<> Session::run(std::shared_ptr<Session> self) {
                 machine.on_verdict(self->intake_->error() ? self->refused(*self->intake_->error(), "DATA")
                                                           : smtp::Verdict::yes());
                 break;
-            case Kind::commit: co_await self->commit(); break;
+            case Kind::commit:
+                if (machine.lmtp()) {
+                    co_await self->commit_each();
+                } else {
+                    co_await self->commit();
+                }
+                break;
             case Kind::discard:
                 self->intake_.reset();
                 machine.on_discarded();
@@ -180,7 +199,7 @@ net::Task<> Session::handshake() {
         co_return;
     }
     worker_.shared.counters.tls_handshakes.add();
-    machine_.on_tls(info->version, info->cipher);
+    machine_.on_tls(info->version, info->cipher, info->exporter);
     worker_.shared.events.record(event(mail::EventKind::tls_started));
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "mail/envelope.hpp"
@@ -49,13 +50,40 @@ private:
     net::Task<> commit();
     net::Task<> leave();
 
-    smtp::Verdict judge(smtp::Subject subject);
+    // What needs nobody to be asked is decided at once; nothing: ask() is to be awaited.
+    std::optional<smtp::Verdict> judge(smtp::Subject subject);
+    net::Task<smtp::Verdict> ask(smtp::Subject subject);
     smtp::Verdict judge_client();
-    smtp::Verdict judge_sender();
-    smtp::Verdict judge_recipient();
+    std::optional<smtp::Verdict> judge_sender();
+    std::optional<smtp::Verdict> judge_recipient();
+    smtp::Verdict make_room();
     smtp::Verdict open_body();
     smtp::Verdict refused(const base::Error& error, std::string_view stage) const;
     mail::Envelope make_envelope();
+
+    // session_auth.cpp
+    net::Task<> authenticate();
+    void took_login(auth::Login login);
+    auth::Client auth_client() const;
+    const auth::Account* account() const;
+    net::Task<smtp::Verdict> ask_ownership();
+    std::optional<smtp::ServerReply> over_sending_limit(std::size_t recipients, bool count);
+    std::optional<smtp::ServerReply> over_own_size(std::uint64_t size) const;
+
+    // session_local.cpp
+    struct Room {
+        mail::AccountName account;
+        auth::Quota quota;
+    };
+    bool is_local(const mail::Address& address) const;
+    mail::Address candidate_address() const;
+    net::Task<smtp::Verdict> ask_recipient();
+    net::Task<smtp::Verdict> ask_room(Room room);
+    net::Task<std::vector<Room>> rooms_behind(std::vector<mail::Address> targets);
+    net::Task<std::optional<smtp::ServerReply>> reserve(std::vector<Room> rooms, base::Ulid id,
+                                                        std::uint64_t bytes);
+    void release(const base::Ulid& id, std::size_t from);
+    net::Task<> commit_each();
 
     void broken(const net::IoResult& result);
     void interrupt(Interruption why);
@@ -90,6 +118,13 @@ private:
     std::optional<bool> may_xclient_;
     std::optional<ClientLimits::Ticket> ticket_;
     std::unique_ptr<spool::Intake> intake_;
+    std::optional<auth::Account> account_;  // of the newest login that was granted
+    std::shared_ptr<auth::Provider::ScramAttempt> scram_;
+    std::vector<std::vector<Room>> rooms_;     // LMTP: of the transaction's recipients, in their order
+    std::vector<mail::AccountName> reserved_;  // where room is kept for the message at hand
 };
+
+// What a listener can offer of what the provider serves, strongest first.
+std::vector<sasl::Mechanism> mechanisms_of(const auth::Mechanisms& served);
 
 }  // namespace posthorn::mta

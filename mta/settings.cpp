@@ -9,6 +9,12 @@ std::shared_ptr<const Settings> make_settings(const Config& config, const Listen
     options.hostname = config.hostname;
     options.starttls = listener.tls == ListenerTls::starttls && config.tls != nullptr;
     options.implicit_tls = listener.tls == ListenerTls::implicit;
+    if (listener.protocol == Protocol::lmtp) options.dialect = smtp::Dialect::lmtp;
+    if (listener.protocol == Protocol::submission) {
+        options.auth_required = true;
+        options.max_hold = config.submission.max_hold;
+    }
+    options.max_auth_failures = limits.max_auth_failures;
     options.max_message_size = limits.max_message_size;
     options.max_recipients = limits.max_recipients;
     options.max_messages = limits.max_messages;
@@ -20,7 +26,7 @@ std::shared_ptr<const Settings> make_settings(const Config& config, const Listen
     options.bare_newline = limits.bare_newline;
     return std::make_shared<const Settings>(Settings{
         .hostname = config.hostname,
-        .name = "smtp " + bound.to_string(),
+        .name = std::string(name(listener.protocol)) + ' ' + bound.to_string(),
         .listener = listener,
         .options = std::move(options),
         .relay = policy::RelayPolicy(limits.relay_domains),
@@ -28,6 +34,7 @@ std::shared_ptr<const Settings> make_settings(const Config& config, const Listen
         .tls = config.tls,
         .sampler = config.sampler,
         .trace_peers = config.trace_peers,
+        .submission = config.submission,
     });
 }
 

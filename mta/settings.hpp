@@ -22,6 +22,14 @@ struct Settings {
     std::shared_ptr<const net::TlsServerContext> tls;
     std::optional<observe::Sampler> sampler;
     policy::Networks trace_peers;
+    SubmissionConfig submission;
+
+    bool lmtp() const { return listener.protocol == Protocol::lmtp; }
+    // Who logs in here may be asked to: what a session offers depends on the provider.
+    bool has_auth() const {
+        return listener.protocol == Protocol::submission ||
+               (listener.protocol == Protocol::smtp && listener.smtp.auth);
+    }
 };
 
 // `bound`: where the listener really listens.

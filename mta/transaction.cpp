@@ -6,6 +6,7 @@
 #include "mail/received.hpp"
 #include "mta/replies.hpp"
 #include "mta/session.hpp"
+#include "policy/submission.hpp"
 
 namespace posthorn::mta {
 namespace {
@@ -14,13 +15,20 @@ smtp::Verdict going_down() { return smtp::Verdict::no({421, "4.3.2", "Not taking
 
 }  // namespace
 
-smtp::Verdict Session::judge(smtp::Subject subject) {
+std::optional<smtp::Verdict> Session::judge(smtp::Subject subject) {
     switch (subject) {
         case smtp::Subject::client: return judge_client();
         case smtp::Subject::sender: return judge_sender();
         case smtp::Subject::recipient: return judge_recipient();
     }
     return going_down();
+}
+
+net::Task<smtp::Verdict> Session::ask(smtp::Subject subject) {
+    if (subject == smtp::Subject::recipient) co_return co_await ask_recipient();
+    auto verdict = co_await ask_ownership();
+    if (!verdict.accept) co_return verdict;
+    co_return make_room();
 }
 
 // At the start, when a PROXY header has told who it is, and again after XCLIENT.
@@ -51,10 +59,21 @@ smtp::Verdict Session::judge_client() {
     return smtp::Verdict::yes();
 }
 
-// Room for the message is asked for here, so that a full disk says so before anything was sent.
-smtp::Verdict Session::judge_sender() {
+std::optional<smtp::Verdict> Session::judge_sender() {
     if (worker_.shared.queue->broken()) return going_down();
     mail_began_ = worker_.loop.now();
+    rooms_.clear();
+    if (account() != nullptr) {
+        if (auto refusal = over_own_size(machine_.transaction().mail.size)) return smtp::Verdict::no(*refusal);
+        if (auto refusal = over_sending_limit(0, false)) return smtp::Verdict::no(*refusal);
+        if (settings_->submission.sender_ownership && worker_.shared.services.directory != nullptr)
+            return std::nullopt;
+    }
+    return make_room();
+}
+
+// Room for the message is asked for at MAIL, so that a full disk says so before anything was sent.
+smtp::Verdict Session::make_room() {
     intake_.reset();
     auto intake = worker_.shared.queue->begin(worker_.loop, machine_.transaction().mail.size);
     if (!intake) return refused(intake.error(), "MAIL");
@@ -62,12 +81,15 @@ smtp::Verdict Session::judge_sender() {
     return smtp::Verdict::yes();
 }
 
-smtp::Verdict Session::judge_recipient() {
+std::optional<smtp::Verdict> Session::judge_recipient() {
     const auto& recipient = machine_.candidate().address;
-    if (recipient.domain.empty()) {  // RFC 5321 §4.5.1
-        if (settings_->postmaster) return smtp::Verdict::yes();
+    if (auto refusal = over_sending_limit(machine_.transaction().recipients.size() + 1, false))
+        return smtp::Verdict::no(*refusal);
+    if (recipient.domain.empty() && !settings_->postmaster)  // RFC 5321 §4.5.1
         return smtp::Verdict::no({550, "5.1.1", "No postmaster is configured"});
-    }
+    if (is_local(candidate_address())) return std::nullopt;
+    if (settings_->lmtp()) return smtp::Verdict::no({550, "5.7.1", "Not a recipient of ours"});
+    if (recipient.domain.empty()) return smtp::Verdict::yes();
     const bool trusted = trusted_ || !machine_.peer().auth_user.empty();
     switch (settings_->relay.decide(recipient, trusted)) {
         case policy::RelayDecision::own_domain:
@@ -91,8 +113,9 @@ smtp::Verdict Session::open_body() {
 
 smtp::Verdict Session::refused(const base::Error& error, std::string_view stage) const {
     auto reply = reply_of(error);
-    // At MAIL nothing was lost yet, and while a disk is full every client asks: the spool has said so already.
-    const auto level = stage == "MAIL" ? base::log::Level::debug : base::log::Level::warning;
+    // Before the message nothing was lost yet, and while a disk is full or a directory down every client asks: they
+    // have said so already.
+    const auto level = stage == "MAIL" || stage == "RCPT" ? base::log::Level::debug : base::log::Level::warning;
     if (base::log::enabled(level)) {
         base::log::write(level, "smtp.not_stored",
                          {{"session_id", id_},
@@ -137,12 +160,25 @@ mail::Envelope Session::make_envelope() {
         if (auto trace = settings_->sampler->begin(*worker_.random, parent)) envelope.trace = *std::move(trace);
     }
     // Return-Path is for the last hop to add (RFC 5321 §4.4); we take none away and alter nothing of the body.
-    envelope.trace_headers = mail::received_field(envelope, settings_->hostname);
+    envelope.trace_headers = mail::received_field(envelope, settings_->hostname, settings_->lmtp());
+    envelope.hold_until = transaction.hold_until;
+    // RFC 6409 §8.2, §8.3
+    if (!peer.auth_user.empty()) {
+        policy::complete_submitted(envelope, transaction.header.has_date(), transaction.header.has_message_id(),
+                                   settings_->hostname);
+    }
     return envelope;
 }
 
 // From here until the reply is queued nothing cancels: a lost 250 only makes a duplicate, a false one loses mail.
 net::Task<> Session::commit() {
+    auto refusal = over_own_size(machine_.transaction().size);
+    if (!refusal) refusal = over_sending_limit(machine_.transaction().recipients.size(), true);
+    if (refusal) {
+        intake_.reset();
+        machine_.on_verdict(smtp::Verdict::no(*std::move(refusal)));
+        co_return;
+    }
     const auto envelope = make_envelope();
     const auto id = envelope.id.to_string();
     const auto began = worker_.loop.now();
@@ -167,6 +203,7 @@ mail::Event Session::event(mail::EventKind kind) const {
     if (!peer.tls_version.empty()) out.tls = peer.tls_version + " " + peer.tls_cipher;
     out.extra.emplace_back("listener", settings_->name);
     if (!peer.helo.empty()) out.extra.emplace_back("helo", peer.helo);
+    if (!peer.auth_user.empty()) out.extra.emplace_back("user", peer.auth_user);
     return out;
 }
 

@@ -8,13 +8,19 @@
 #include <mutex>
 #include <unordered_set>
 
+#include "auth/directory.hpp"
+#include "auth/provider.hpp"
+#include "base/guarded.hpp"
 #include "base/metrics.hpp"
 #include "base/random.hpp"
 #include "base/ulid.hpp"
 #include "mail/event.hpp"
+#include "mta/config.hpp"
 #include "mta/limits.hpp"
 #include "net/loop.hpp"
+#include "policy/sending.hpp"
 #include "spool/queue.hpp"
+#include "store/store.hpp"
 
 namespace posthorn::mta {
 
@@ -29,11 +35,20 @@ struct Counters {
     base::Counter& tls_failures;
 };
 
+// Whom sessions ask; null: nobody logs in, nobody is local, nothing is kept here. All outlive the sessions.
+struct Services {
+    auth::Directory* directory = nullptr;
+    auth::Provider* provider = nullptr;
+    store::Store* store = nullptr;
+};
+
 // What all loops share. Any thread.
 struct Shared {
     Shared(mail::EventSink& e, base::Metrics& metrics) : events(e), counters(metrics) {}
 
     spool::Queue* queue = nullptr;  // set before the first session starts
+    Services services;              // likewise
+    base::Guarded<policy::SendingCounter> sending{policy::SendingCounter(SubmissionConfig{}.max_accounts)};
     mail::EventSink& events;
     Counters counters;
     std::shared_ptr<ClientLimits> clients = ClientLimits::make();

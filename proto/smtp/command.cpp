@@ -5,14 +5,16 @@
 #include <utility>
 
 #include "base/ascii.hpp"
+#include "base/base64.hpp"
 #include "base/utf8.hpp"
 
 namespace posthorn::smtp {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Verb>, 15> kVerbs{{
+constexpr std::array<std::pair<std::string_view, Verb>, 16> kVerbs{{
     {"HELO", Verb::helo},
     {"EHLO", Verb::ehlo},
+    {"LHLO", Verb::lhlo},
     {"MAIL", Verb::mail},
     {"RCPT", Verb::rcpt},
     {"DATA", Verb::data},
@@ -69,6 +71,20 @@ Parsed<std::string_view> parse_helo(std::string_view argument) {
     }
     if (base::printable(argument, argument.size()) != argument) return std::unexpected(fault);  // C1 controls
     return argument;
+}
+
+Parsed<AuthArgument> parse_auth(std::string_view argument) {
+    constexpr Fault syntax{501, "5.5.4", "Syntax: AUTH mechanism [initial-response]"};
+    AuthArgument out;
+    const auto blank = argument.find(' ');
+    out.mechanism = argument.substr(0, blank);
+    if (out.mechanism.empty()) return std::unexpected(syntax);
+    if (blank == std::string_view::npos) return out;
+    const auto initial = trim(argument.substr(blank));
+    if (initial.contains(' ')) return std::unexpected(syntax);
+    out.initial = initial == "=" ? std::string{} : base::base64_decode(initial);
+    if (!out.initial) return std::unexpected(Fault{501, "5.5.2", "That is not Base64"});
+    return out;
 }
 
 Parsed<BdatArgument> parse_bdat(std::string_view argument) {

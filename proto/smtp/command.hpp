@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/clock.hpp"
 #include "mail/address.hpp"
 #include "mail/envelope.hpp"
 
@@ -15,6 +17,7 @@ namespace posthorn::smtp {
 enum class Verb : std::uint8_t {
     helo,
     ehlo,
+    lhlo,
     mail,
     rcpt,
     data,
@@ -58,6 +61,13 @@ struct BdatArgument {
     std::uint64_t size = 0;
     bool last = false;
 };
+struct AuthArgument {
+    std::string_view mechanism;
+    std::optional<std::string> initial;  // decoded; "=" is an empty one
+};
+// RFC 4954 §4: "mechanism [initial-response]".
+Parsed<AuthArgument> parse_auth(std::string_view argument);
+
 Parsed<BdatArgument> parse_bdat(std::string_view argument);  // RFC 3030 §2
 
 struct MailArgument {
@@ -67,6 +77,10 @@ struct MailArgument {
     bool smtputf8 = false;  // RFC 6531 §3.4
     mail::DsnReturn ret = mail::DsnReturn::unspecified;
     std::string envid;  // xtext as received
+    std::string auth;   // RFC 4954 §5, xtext as received; nobody believes it
+    bool has_auth = false;
+    std::optional<std::uint32_t> hold_for;  // RFC 4865, seconds
+    std::optional<base::WallTime> hold_until;
     std::string trace;  // XTRACE, between our own nodes: a W3C traceparent as received
 };
 Parsed<MailArgument> parse_mail(std::string_view argument);  // "FROM:<...> ..."

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "base/ascii.hpp"
+#include "base/units.hpp"
 #include "base/utf8.hpp"
 #include "mail/xtext.hpp"
 #include "proto/smtp/command.hpp"
@@ -13,7 +14,9 @@ namespace {
 constexpr std::size_t kMaxEnvid = 100;  // RFC 3461 §4.4, octets
 constexpr std::size_t kMaxOrcpt = 500;  // RFC 3461 §4.2, octets
 
-constexpr std::size_t kMaxTrace = 100;  // octets; a traceparent has 55
+constexpr std::size_t kMaxAuth = 500;      // RFC 4954 §3 (6), octets
+constexpr std::size_t kMaxHoldDigits = 9;  // RFC 4865 §4
+constexpr std::size_t kMaxTrace = 100;     // octets; a traceparent has 55
 
 constexpr Fault kBadParameter{501, "5.5.4", "Malformed parameter"};
 constexpr Fault kUnknownParameter{555, "5.5.4", "Unsupported parameter"};
@@ -108,7 +111,9 @@ enum MailSeen : unsigned {
     seen_utf8 = 4,
     seen_ret = 8,
     seen_envid = 16,
-    seen_trace = 32
+    seen_trace = 32,
+    seen_auth = 64,
+    seen_hold = 128
 };
 
 Outcome once(unsigned& seen, unsigned bit) {
@@ -155,6 +160,35 @@ Outcome take_ret(MailArgument& out, std::string_view value) {
     return {};
 }
 
+// RFC 4954 §5: a mailbox in xtext, or "<>".
+Outcome take_auth(MailArgument& out, std::string_view value) {
+    if (value.empty() || value.size() > kMaxAuth) return std::unexpected(kBadParameter);
+    if (value != "<>") {
+        const auto mailbox = mail::xtext_decode(value);
+        if (!mailbox || !mail::parse_address(*mailbox)) return std::unexpected(kBadParameter);
+    }
+    out.has_auth = true;
+    out.auth = value;
+    return {};
+}
+
+// RFC 4865 §4
+Outcome take_hold(MailArgument& out, bool until, std::string_view value) {
+    if (until) {
+        out.hold_until = base::parse_time(value);
+        if (!out.hold_until) return std::unexpected(Fault{501, "5.5.4", "HOLDUNTIL is a date-time of RFC 3339"});
+        return {};
+    }
+    std::uint32_t seconds = 0;
+    const char* const end = value.data() + value.size();
+    const auto [stop, error] = std::from_chars(value.data(), end, seconds);
+    if (error != std::errc{} || stop != end || value.size() > kMaxHoldDigits || seconds == 0) {
+        return std::unexpected(Fault{501, "5.5.4", "HOLDFOR is a number of seconds"});
+    }
+    out.hold_for = seconds;
+    return {};
+}
+
 Outcome take_mail_parameter(MailArgument& out, unsigned& seen, const Parameter& p) {
     if (base::iequals(p.keyword, "SMTPUTF8")) {
         if (p.has_value) return std::unexpected(kBadParameter);
@@ -177,6 +211,12 @@ Outcome take_mail_parameter(MailArgument& out, unsigned& seen, const Parameter& 
         if (!p.has_value || p.value.size() > kMaxEnvid || !mail::xtext_decode(p.value))
             return std::unexpected(kBadParameter);
         out.envid = p.value;
+    } else if (base::iequals(p.keyword, "AUTH")) {
+        bit = seen_auth;
+        outcome = take_auth(out, p.value);
+    } else if (base::iequals(p.keyword, "HOLDFOR") || base::iequals(p.keyword, "HOLDUNTIL")) {
+        bit = seen_hold;  // one of them, once
+        outcome = take_hold(out, base::iequals(p.keyword, "HOLDUNTIL"), p.value);
     } else if (base::iequals(p.keyword, "XTRACE")) {
         bit = seen_trace;
         if (p.value.empty() || p.value.size() > kMaxTrace) return std::unexpected(kBadParameter);

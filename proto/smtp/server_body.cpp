@@ -1,5 +1,6 @@
 // DATA and BDAT: the octets of a message on their way through a session.
 #include <algorithm>
+#include <stdexcept>
 
 #include "proto/smtp/server_session.hpp"
 
@@ -23,8 +24,8 @@ ServerReply reply_to(TextFault fault, std::size_t max_line) {
 std::optional<Fault> ServerSession::body_misplaced(bool chunk) const {
     if (!transaction_) return Fault{503, "5.5.1", "Say MAIL first"};
     if (transaction_->recipients.empty()) {
-        // RFC 5321 §3.3
-        if (rcpt_refused_) return Fault{554, "5.5.1", "No valid recipients"};
+        // RFC 5321 §3.3; RFC 2033 §4.2 wants 503
+        if (rcpt_refused_ && !lmtp()) return Fault{554, "5.5.1", "No valid recipients"};
         return Fault{503, "5.5.1", "Say RCPT first"};
     }
     if (chunk) {
@@ -175,21 +176,66 @@ std::optional<ServerAction> ServerSession::body_over() {
                    Awaiting::commit);
     const auto reply = *body_reply_;
     const auto stage = body_stage();
+    refuse_message(stage, reply);
+    return std::nullopt;
+}
+
+// The message is over, one way or the other.
+void ServerSession::message_over() {
     stage_ = Stage::command;
     drop_transaction();
-    refuse(stage, reply);
     flush_ = answers_message_ = true;
     waiting_ = false;
-    return std::nullopt;
+}
+
+void ServerSession::refuse_message(std::string_view stage, const ServerReply& reply) {
+    if (lmtp()) return answer_each(std::vector<ServerReply>(transaction_->recipients.size(), reply));
+    message_over();
+    refuse(stage, reply);
+}
+
+// RFC 2033 §4.2: one reply for each recipient that was accepted, in their order.
+void ServerSession::answer_each(std::vector<ServerReply> replies) {
+    const auto& recipients = transaction_->recipients;
+    if (replies.size() != recipients.size())
+        throw std::logic_error("lmtp session: not one reply for each recipient");
+    pending_.reserve(replies.size());
+    for (std::size_t i = replies.size(); i-- > 0;)
+        pending_.emplace_back(std::move(replies[i]), recipients[i].address.to_string());
+    message_over();
+}
+
+void ServerSession::say_pending() {
+    while (!pending_.empty() && out_.size() < kMaxOutput) {
+        auto [reply, recipient] = std::move(pending_.back());
+        pending_.pop_back();
+        say(reply.code, reply.status, reply.text);
+        flush_ = answers_message_ = true;
+        // No error of the session's: the others may have been taken, and each reply must come.
+        if (reply.code < 400) continue;
+        notices_.push_back({.stage = "DATA",
+                            .code = reply.code,
+                            .status = std::move(reply.status),
+                            .text = std::move(reply.text),
+                            .recipient = std::move(recipient)});
+    }
+}
+
+void ServerSession::on_replies(std::vector<ServerReply> replies) {
+    settle(Awaiting::commit);
+    body_open_ = false;
+    if (std::ranges::any_of(replies, [](const ServerReply& reply) { return reply.code < 400; })) {
+        ++accepted_;
+        errors_ = 0;
+    }
+    answer_each(std::move(replies));
 }
 
 void ServerSession::on_committed(Verdict verdict) {
     body_open_ = false;  // whatever became of it, it is not ours to discard
     const auto stage = body_stage();
-    stage_ = Stage::command;
-    drop_transaction();
-    flush_ = answers_message_ = true;
-    waiting_ = false;
+    if (lmtp()) throw std::logic_error("lmtp session: a commit is answered by on_replies()");
+    message_over();
     if (!verdict.accept) return refuse(stage, verdict.reply);
     ++accepted_;
     errors_ = 0;
@@ -203,6 +249,10 @@ std::optional<ServerAction> ServerSession::step_skip() {
     chunk_left_ -= length;
     if (chunk_left_ != 0) return read_body();
     const auto reply = *std::exchange(body_reply_, std::nullopt);
+    if (lmtp() && chunk_last_ && transaction_ && !transaction_->recipients.empty()) {
+        refuse_message("BDAT", reply);
+        return std::nullopt;
+    }
     stage_ = Stage::command;
     waiting_ = false;
     if (chunk_last_) drop_transaction();

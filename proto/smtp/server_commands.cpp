@@ -1,6 +1,7 @@
 // What each command does to a session.
 #include <algorithm>
 
+#include "base/units.hpp"
 #include "proto/smtp/server_session.hpp"
 
 namespace posthorn::smtp {
@@ -52,8 +53,9 @@ std::optional<ServerAction> ServerSession::obey(const Command& command) {
         return std::nullopt;
     }
     switch (command.verb) {
-        case Verb::helo: hello(command.argument, false); break;
-        case Verb::ehlo: hello(command.argument, true); break;
+        case Verb::helo:
+        case Verb::ehlo:
+        case Verb::lhlo: hello(command.verb, command.argument); break;
         case Verb::mail: return mail(command.argument);
         case Verb::rcpt: return rcpt(command.argument);
         case Verb::data: return data();
@@ -65,7 +67,7 @@ std::optional<ServerAction> ServerSession::obey(const Command& command) {
         case Verb::noop: say(250, "2.0.0", "Ok"); break;
         case Verb::quit: quit(); break;
         case Verb::starttls: starttls(); break;
-        case Verb::auth: refuse("AUTH", 502, kBadSequence, "AUTH is not offered here"); break;
+        case Verb::auth: return auth(command.argument);
         case Verb::xclient: return xclient(command.argument);
         case Verb::unknown: refuse("?", 500, "5.5.2", "Unknown command"); break;
     }
@@ -73,9 +75,14 @@ std::optional<ServerAction> ServerSession::obey(const Command& command) {
 }
 
 // RFC 5321 §4.1.1.1; within a transaction it acts as RSET (§4.1.4).
-void ServerSession::hello(std::string_view argument, bool esmtp) {
+void ServerSession::hello(Verb verb, std::string_view argument) {
+    const bool esmtp = verb != Verb::helo;
+    // RFC 2033 §4.1
+    if (lmtp() != (verb == Verb::lhlo)) {
+        return refuse(name(verb), 500, kBadSequence, lmtp() ? "This is LMTP: say LHLO" : "This is no LMTP");
+    }
     const auto helo = parse_helo(argument);
-    if (!helo) return refuse(esmtp ? "EHLO" : "HELO", helo.error());
+    if (!helo) return refuse(name(verb), helo.error());
     drop_transaction();
     peer_.helo = *helo;
     peer_.esmtp = esmtp;
@@ -93,6 +100,8 @@ void ServerSession::offer() {
     if (options_.max_message_size != 0) (text += ' ') += std::to_string(options_.max_message_size);
     text += "\n8BITMIME\nSMTPUTF8";
     if (options_.starttls && peer_.tls_version.empty()) text += "\nSTARTTLS";
+    if (const auto mechanisms = offered_mechanisms(); !mechanisms.empty()) (text += "\nAUTH") += mechanisms;
+    if (options_.max_hold > base::Duration{}) text += hold_offer();
     text += "\nCHUNKING\nBINARYMIME\nDSN\nENHANCEDSTATUSCODES\nLIMITS";  // RFC 9422
     if (options_.max_messages != 0) (text += " MAILMAX=") += std::to_string(options_.max_messages);
     (text += " RCPTMAX=") += std::to_string(options_.max_recipients);
@@ -102,12 +111,35 @@ void ServerSession::offer() {
     say(250, "", text);
 }
 
+// RFC 4865 §4: for how long, and until when.
+std::string ServerSession::hold_offer() const {
+    const auto longest = std::chrono::floor<std::chrono::seconds>(options_.max_hold);
+    const auto latest = base::format_time(std::chrono::floor<std::chrono::seconds>(now_ + longest));
+    return "\nFUTURERELEASE " + std::to_string(longest.count()) + ' ' + latest.substr(0, latest.find('.')) + 'Z';
+}
+
+// Until when it is to be held, when the client wants that; a fault when it may not.
+Parsed<base::WallTime> ServerSession::hold_wanted(const MailArgument& mail) const {
+    if (!mail.hold_for && !mail.hold_until) return base::WallTime{};
+    if (options_.max_hold <= base::Duration{}) return std::unexpected(Fault{555, "5.5.4", "Unsupported parameter"});
+    const auto until = mail.hold_for ? now_ + std::chrono::seconds(*mail.hold_for) : *mail.hold_until;
+    if (until <= now_) return base::WallTime{};
+    if (until - now_ > options_.max_hold) {
+        return std::unexpected(Fault{501, "5.5.4", "Messages are not held that long here"});
+    }
+    return until;
+}
+
 std::optional<ServerAction> ServerSession::mail(std::string_view argument) {
     const auto no = [this](int code, std::string_view status, std::string_view text) {
         refuse("MAIL", code, status, text);
         return std::nullopt;
     };
-    if (!greeted_) return no(503, kBadSequence, "Say EHLO first");
+    if (!greeted_) return no(503, kBadSequence, lmtp() ? "Say LHLO first" : "Say EHLO first");
+    if (options_.auth_required && peer_.auth_user.empty()) {
+        const bool later = options_.starttls && peer_.tls_version.empty();
+        return no(530, "5.7.0", later ? "Say STARTTLS, then log in by AUTH" : "Log in by AUTH first");
+    }
     if (transaction_) return no(503, kBadSequence, "A message is under way; RSET drops it");
     if (options_.max_messages != 0 && begun_ >= options_.max_messages) {
         return no(421, "4.7.0", "No more messages in this session; connect again");
@@ -115,12 +147,16 @@ std::optional<ServerAction> ServerSession::mail(std::string_view argument) {
     auto parsed = parse_mail(argument);
     if (!parsed) return no(parsed.error().code, parsed.error().status, parsed.error().text);
     if (!parsed->trace.empty() && !options_.trace) return no(555, "5.5.4", "Unsupported parameter");
+    if (parsed->has_auth && options_.mechanisms.empty()) return no(555, "5.5.4", "Unsupported parameter");
+    const auto hold = hold_wanted(*parsed);
+    if (!hold) return no(hold.error().code, hold.error().status, hold.error().text);
     // RFC 1870 §6.1
     if (options_.max_message_size != 0 && parsed->size > options_.max_message_size) {
         return no(552, "5.3.4", "Message is larger than " + std::to_string(options_.max_message_size) + " octets");
     }
     transaction_.emplace();
     transaction_->mail = std::move(*parsed);
+    transaction_->hold_until = *hold;
     return ask({.kind = ServerAction::Kind::check, .subject = Subject::sender}, Awaiting::sender);
 }
 
@@ -183,7 +219,7 @@ void ServerSession::vrfy(std::string_view argument) {
 void ServerSession::help() {
     say(214, "2.0.0",
         "This is Posthorn. Commands:\n"
-        "HELO EHLO MAIL RCPT DATA BDAT RSET VRFY EXPN HELP NOOP QUIT STARTTLS\n"
+        "HELO EHLO LHLO MAIL RCPT DATA BDAT RSET VRFY EXPN HELP NOOP QUIT STARTTLS AUTH\n"
         "RFC 5321 tells what they mean.");
 }
 

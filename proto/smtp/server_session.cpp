@@ -36,6 +36,7 @@ ServerAction ServerSession::next() {
     while (true) {
         if (std::exchange(discard_due_, false))
             return ask({.kind = ServerAction::Kind::discard}, Awaiting::discarded);
+        say_pending();
         if (!out_.empty() && (flush_ || out_.size() >= kMaxOutput || stage_ == Stage::closing)) return write();
         if (stage_ == Stage::closing) return {.kind = ServerAction::Kind::close};
         if (auto action = step()) return *action;
@@ -51,6 +52,7 @@ std::optional<ServerAction> ServerSession::step() {
         case Stage::client:
             return ask({.kind = ServerAction::Kind::check, .subject = Subject::client}, Awaiting::client);
         case Stage::command: return step_command();
+        case Stage::auth: return step_auth();
         case Stage::data:
         case Stage::chunk: return step_body();
         case Stage::skip_chunk: return step_skip();
@@ -83,7 +85,8 @@ void ServerSession::settle(Awaiting expected) {
 // A session that waits for a command costs little; only a body that comes faster than it is read gets more room.
 std::span<char> ServerSession::input_space() {
     if (begin_ == end_) begin_ = end_ = 0;
-    const auto wanted = in_body() && filled_ ? kLargeInput : kSmallInput;
+    const bool long_auth = end_ - begin_ >= kSmallInput / 2 && (stage_ == Stage::auth || auth_line_begun());
+    const auto wanted = (in_body() && filled_) || long_auth ? kLargeInput : kSmallInput;
     if (capacity_ < wanted || (capacity_ > wanted && !in_body() && end_ == 0)) {
         auto other = std::make_unique_for_overwrite<char[]>(wanted);
         if (end_ != begin_) std::memcpy(other.get(), input_.get() + begin_, end_ - begin_);
@@ -132,15 +135,17 @@ void ServerSession::on_verdict(Verdict verdict) {
     }
 }
 
-void ServerSession::on_tls(std::string version, std::string cipher) {
+void ServerSession::on_tls(std::string version, std::string cipher, std::string exporter) {
     settle(Awaiting::tls);
     peer_.tls_version = std::move(version);
     peer_.tls_cipher = std::move(cipher);
+    peer_.tls_exporter = std::move(exporter);
     // RFC 3207 §4.2: what was said before in the clear is forgotten.
     drop_transaction();
     greeted_ = false;
     peer_.helo.clear();
     peer_.esmtp = false;
+    if (!peer_.may_xclient) peer_.auth_user.clear();
     stage_ = welcomed_ ? Stage::command : Stage::client;
     waiting_ = false;
 }
@@ -152,8 +157,8 @@ void ServerSession::on_broken() { abort("connection lost"); }
 void ServerSession::shut_down() { stopping_ = true; }
 
 bool ServerSession::idle() const {
-    return awaiting_ == Awaiting::bytes && stage_ == Stage::command && !transaction_ && begin_ == end_ &&
-           !line_overflow_;
+    return awaiting_ == Awaiting::bytes && (stage_ == Stage::command || stage_ == Stage::auth) && !transaction_ &&
+           begin_ == end_ && !line_overflow_;
 }
 
 std::string ServerSession::interrupt(Interruption why) {
@@ -175,6 +180,7 @@ std::string ServerSession::interrupt(Interruption why) {
 void ServerSession::abort(std::string_view why) {
     awaiting_ = Awaiting::none;
     out_.clear();
+    pending_.clear();
     end(why);
 }
 
@@ -242,7 +248,7 @@ void ServerSession::on_client(Verdict verdict) {
         say(421, "4.3.2", options_.hostname + " is going down, try again later");
         return end("server going down");
     }
-    say(220, "", options_.hostname + " ESMTP Posthorn");
+    say(220, "", options_.hostname + (lmtp() ? " LMTP Posthorn" : " ESMTP Posthorn"));
     flush_ = true;
     welcomed_ = true;
     waiting_ = false;
@@ -269,9 +275,10 @@ std::optional<std::string_view> ServerSession::take_line() {
     while (stage_ == Stage::command) {
         const auto text = unread();
         const auto lf = text.find('\n', searched_);
+        const auto longest = auth_line_begun() ? kMaxAuthLine : options_.max_command_line;
         if (lf == std::string_view::npos) {
             searched_ = text.size();
-            if (line_overflow_ || text.size() >= options_.max_command_line) {
+            if (line_overflow_ || text.size() >= longest) {
                 if (!std::exchange(line_overflow_, true)) chunk_overflow_ = parse_command(text).verb == Verb::bdat;
                 consume(text.size());
                 searched_ = 0;
@@ -284,7 +291,7 @@ std::optional<std::string_view> ServerSession::take_line() {
         const bool crlf = line.ends_with('\r');
         if (crlf) line.remove_suffix(1);
         const bool overflow = std::exchange(line_overflow_, false);
-        if (overflow || lf + 1 > options_.max_command_line) {
+        if (overflow || lf + 1 > longest) {
             refuse("?", 500, "5.5.2", "Line too long");  // RFC 5321 §4.5.3.1.10
         } else if (!is_clean(line)) {
             refuse("?", 500, "5.5.2", "Command with control characters or broken UTF-8");

@@ -1,5 +1,7 @@
 // The server's side of an SMTP session as a machine without I/O (RFC 5321, and the extensions its EHLO names).
 //
+// The same machine speaks submission (RFC 6409) and LMTP (RFC 2033): ServerOptions::dialect.
+//
 // The driver asks next() for an action, performs it, and tells what came of it with exactly one on_*() call; then
 // it asks again. The machine never calls out, has no clock and no threads; one session, one thread.
 //
@@ -7,9 +9,10 @@
 //   write       send action.bytes (valid until told); on_written()
 //   start_tls   handshake as server; on_tls() or on_broken()
 //   check       decide about the client, the sender or the newest recipient; on_verdict()
+//   authenticate  look up what take_auth_need() asks for; on_auth()
 //   open_body   make room for a message (DATA, first BDAT); on_verdict()
 //   body        take action.bytes (valid until told) as the next octets of the message; on_verdict()
-//   commit      make the message durable; on_verdict(), whose reply is sent in either case
+//   commit      make the message durable; on_verdict(), whose reply is sent in either case; under LMTP on_replies()
 //   discard     throw the open body away; on_discarded()
 //   close       the end
 // At any wait: on_eof(), on_timeout(), on_broken(). A refusal or a security matter becomes a Notice, to be taken
@@ -27,6 +30,7 @@
 #include <vector>
 
 #include "mail/envelope.hpp"
+#include "proto/sasl/server.hpp"
 #include "proto/smtp/command.hpp"
 #include "proto/smtp/header_watch.hpp"
 #include "proto/smtp/proxy_header.hpp"
@@ -40,7 +44,10 @@ namespace posthorn::smtp {
 // (RFC 5321 §4.5.3.2).
 enum class ServerTimeout : std::uint8_t { command, data_init, data_block, data_termination };
 
+enum class Dialect : std::uint8_t { smtp, lmtp };
+
 struct ServerOptions {
+    Dialect dialect = Dialect::smtp;
     std::string hostname;
     bool starttls = false;                         // can be offered
     bool implicit_tls = false;                     // TLS before the greeting
@@ -53,6 +60,12 @@ struct ServerOptions {
     std::uint32_t max_hops = 100;                  // Received fields (RFC 5321 §6.3)
     std::size_t max_command_line = 2048;           // octets with CRLF
     std::size_t max_text_line = 1000;              // octets with CRLF (RFC 5321 §4.5.3.1.6)
+    std::vector<sasl::Mechanism> mechanisms;       // of AUTH, in the order offered; empty: no AUTH
+    bool auth_required = false;                    // before MAIL
+    bool clear_auth = false;                       // mechanisms in the clear without TLS, too
+    std::uint32_t max_auth_failures = 3;           // a session
+    std::string token_scope;                       // told with a refused token
+    base::Duration max_hold{};                     // FUTURERELEASE; 0: not offered
     bool strict_8bit = false;
     BareNewline bare_newline = BareNewline::reject;
 };
@@ -60,7 +73,18 @@ struct ServerOptions {
 enum class Subject : std::uint8_t { client, sender, recipient };
 
 struct ServerAction {
-    enum class Kind : std::uint8_t { read, write, start_tls, check, open_body, body, commit, discard, close };
+    enum class Kind : std::uint8_t {
+        read,
+        write,
+        start_tls,
+        check,
+        authenticate,
+        open_body,
+        body,
+        commit,
+        discard,
+        close
+    };
     Kind kind = Kind::close;
     ServerTimeout timeout = ServerTimeout::command;
     // read: false when the wait goes on that an earlier read began: its deadline stands, so that a client cannot
@@ -85,10 +109,12 @@ struct ServerPeer {
     std::string name;  // by XCLIENT only
     std::string helo;
     bool esmtp = false;
-    std::string auth_user;  // by XCLIENT LOGIN, until AUTH is offered
+    std::string auth_user;  // by AUTH or XCLIENT LOGIN; empty: nobody
     std::string tls_version;
     std::string tls_cipher;
-    bool may_xclient = false;  // set by the driver with its verdict on Subject::client
+    std::string tls_exporter;      // RFC 9266; empty: none can be had
+    bool has_certificate = false;  // TLS has verified one: EXTERNAL can be offered
+    bool may_xclient = false;      // set by the driver with its verdict on Subject::client
 };
 
 // A message on its way in.
@@ -99,6 +125,20 @@ struct ServerTransaction {
     std::uint64_t size = 0;                   // octets of body so far
     HeaderWatch header;
     bool eight_bit = false;
+    base::WallTime hold_until{};  // RFC 4865; zero: none
+};
+
+// What came of looking up what a SASL step needs.
+struct AuthAnswer {
+    enum class Kind : std::uint8_t {
+        granted,  // `user` it is
+        denied,   // `reply` says so when the exchange is over
+        secret,   // for NeedSecret
+        failed,   // could not be looked up: `reply` ends the exchange, and is no failure of the client's
+    } kind = Kind::failed;
+    std::string user;
+    ServerReply reply;
+    sasl::ScramSecret secret;
 };
 
 struct Notice {
@@ -122,7 +162,11 @@ public:
     void on_written();
     void on_discarded();
     void on_verdict(Verdict verdict);
-    void on_tls(std::string version, std::string cipher);
+    // Under LMTP instead of on_verdict() at commit: one for each recipient of the transaction, in their order.
+    void on_replies(std::vector<ServerReply> replies);
+    void on_auth(AuthAnswer answer);
+    // `exporter`: 32 octets of RFC 9266; empty: none can be had.
+    void on_tls(std::string version, std::string cipher, std::string exporter = {});
     void on_eof();
     void on_timeout();
     void on_broken();  // the transport, or the TLS handshake, failed
@@ -132,6 +176,13 @@ public:
     void shut_down();
     // Waits for a command with no transaction open and nothing half-read: may be ended at once.
     bool idle() const;
+    // What time it is, for FUTURERELEASE. Where that is offered the driver tells it before next().
+    void set_time(base::WallTime now) { now_ = now; }
+    // During authenticate, once; the caller wipes the secret in it.
+    sasl::Step take_auth_need() { return std::exchange(auth_need_, sasl::Done{}); }
+    sasl::Mechanism auth_mechanism() const { return auth_mechanism_; }
+    bool lmtp() const { return options_.dialect == Dialect::lmtp; }
+
     // While the driver waits in a read: ends the session from outside. Gives the 421 to send before closing; empty
     // where no reply may stand (a PROXY header or a handshake is awaited). The read is answered by this call.
     enum class Interruption : std::uint8_t { timeout, shutdown };
@@ -155,9 +206,10 @@ public:
     static constexpr std::size_t kMaxOutput = 16 * 1024;
     static constexpr std::size_t kSmallInput = 8 * 1024;
     static constexpr std::size_t kLargeInput = 32 * 1024;
+    static constexpr std::size_t kMaxAuthLine = 12288;  // octets with CRLF (RFC 4954 §4, §6)
 
 private:
-    enum class Stage : std::uint8_t { proxy, tls, client, command, data, chunk, skip_chunk, closing };
+    enum class Stage : std::uint8_t { proxy, tls, client, command, auth, data, chunk, skip_chunk, closing };
     enum class Awaiting : std::uint8_t {
         none,
         bytes,
@@ -167,6 +219,7 @@ private:
         client,
         sender,
         recipient,
+        auth,
         open,
         body,
         commit
@@ -195,8 +248,10 @@ private:
 
     // server_commands.cpp: one function a verb
     std::optional<ServerAction> obey(const Command& command);
-    void hello(std::string_view argument, bool esmtp);
+    void hello(Verb verb, std::string_view argument);
     void offer();
+    std::string hold_offer() const;
+    Parsed<base::WallTime> hold_wanted(const MailArgument& mail) const;
     std::optional<ServerAction> mail(std::string_view argument);
     std::optional<ServerAction> rcpt(std::string_view argument);
     void rset();
@@ -207,6 +262,18 @@ private:
     std::optional<ServerAction> xclient(std::string_view argument);
     void on_sender(Verdict verdict);
     void on_recipient(Verdict verdict);
+
+    // server_auth.cpp: AUTH
+    std::optional<ServerAction> auth(std::string_view argument);
+    std::optional<ServerAction> step_auth();
+    std::optional<ServerAction> auth_step(sasl::Step step);
+    std::optional<ServerAction> auth_response(std::string_view line);
+    void auth_over(const ServerReply& reply);
+    void auth_failed(ServerReply reply);
+    bool offered(sasl::Mechanism mechanism) const;
+    std::string offered_mechanisms() const;  // each with a space before it
+    bool auth_line_begun() const;
+    void wipe_input(std::string_view text);
 
     // server_body.cpp: DATA and BDAT
     std::optional<ServerAction> data();
@@ -223,6 +290,10 @@ private:
     void on_opened(Verdict verdict);
     void on_committed(Verdict verdict);
     void on_body(Verdict verdict);
+    void message_over();
+    void refuse_message(std::string_view stage, const ServerReply& reply);
+    void answer_each(std::vector<ServerReply> replies);
+    void say_pending();
 
     ServerOptions options_;
     ServerPeer peer_;
@@ -239,12 +310,22 @@ private:
     std::size_t since_fresh_ = 0;  // octets of body since a read began a new wait
     bool line_overflow_ = false;   // the rest of an overlong command line is being skipped
     bool chunk_overflow_ = false;  // and it began with BDAT
+    base::WallTime now_{};
 
     std::string out_;
     bool flush_ = false;
     bool answers_message_ = false;  // out_ holds the reply to a whole message
+    // Replies of LMTP to a message that out_ had no room for yet, the next one last.
+    std::vector<std::pair<ServerReply, std::string>> pending_;
     std::vector<Notice> notices_;
     std::string_view ending_;
+
+    std::unique_ptr<sasl::Server> sasl_;  // while an exchange is under way
+    sasl::Step auth_need_ = sasl::Done{};
+    sasl::Mechanism auth_mechanism_{};
+    std::string auth_candidate_;  // granted, but the exchange is not over
+    ServerReply auth_reply_;      // of a denial that the mechanism tells first
+    std::uint32_t auth_failures_ = 0;
 
     std::optional<ServerTransaction> transaction_;
     mail::Recipient candidate_;

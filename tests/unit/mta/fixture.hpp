@@ -100,10 +100,10 @@ private:
 };
 
 struct Fixture {
-    Fixture() {
+    explicit Fixture(mta::Services services = {}) {
         config.hostname = "mx.example.org";
         config.tls = std::make_shared<AnyTls>();
-        receiver.start(queue);
+        receiver.start(queue, services);
         listener.address = net::Endpoint{*net::IpAddress::parse("::"), 25, {}};
     }
     // What waits is unwound while the parts it refers to stand.

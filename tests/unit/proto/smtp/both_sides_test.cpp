@@ -80,10 +80,23 @@ private:
                 server_.on_verdict(no ? Verdict::no({550, "5.1.1", "who?"}) : Verdict::yes());
                 return true;
             }
+            case ServerAction::Kind::authenticate: {
+                const auto need = server_.take_auth_need();
+                const auto& password = std::get<sasl::NeedPassword>(need);
+                const bool right = password.user == "ann" && password.password == "secret";
+                server_.on_auth({.kind = right ? AuthAnswer::Kind::granted : AuthAnswer::Kind::denied,
+                                 .user = "ann@us.example",
+                                 .reply = {535, "5.7.8", "no"}});
+                return true;
+            }
             case ServerAction::Kind::open_body: body_.clear(); break;
             case ServerAction::Kind::body: body_ += action.bytes; break;
             case ServerAction::Kind::commit:
                 taken.push_back({server_.transaction().mail, server_.transaction().recipients, body_});
+                if (server_.lmtp()) {
+                    server_.on_replies(each());
+                    return true;
+                }
                 server_.on_verdict({true, {250, "2.0.0", "kept"}});
                 return true;
             case ServerAction::Kind::discard: server_.on_discarded(); return true;
@@ -91,6 +104,16 @@ private:
         }
         server_.on_verdict(Verdict::yes());
         return true;
+    }
+
+    // LMTP: who is called "full" has no room.
+    std::vector<ServerReply> each() const {
+        std::vector<ServerReply> out;
+        for (const auto& recipient : server_.transaction().recipients) {
+            const bool full = recipient.address.local == "full";
+            out.push_back(full ? ServerReply{452, "4.2.2", "full"} : ServerReply{250, "2.0.0", "kept"});
+        }
+        return out;
     }
 
     bool read() {
@@ -216,4 +239,49 @@ TEST_CASE("both sides: no recipient, then the next message") {
         CHECK(both.client().reusable());
     }
     CHECK(both.taken.size() == 1);
+}
+
+TEST_CASE("both sides: our client logs in, and without a login it may not send") {
+    auto options = server();
+    options.mechanisms = {sasl::Mechanism::plain};
+    options.auth_required = true;
+    for (const bool known : {true, false}) {
+        auto ours = client();
+        if (known) ours.credentials = Credentials{"ann", "secret"};
+        Both both(options, ours, 11);
+        REQUIRE(both.run({}));
+        mail::Envelope envelope;
+        envelope.recipients = {{{"yes", "them.example"}, 0, ""}};
+        both.client().begin({&envelope, {0}, 8, false});
+        REQUIRE(both.run("A: b\r\n\r\n"));
+        CHECK(both.client().take_results()[0].outcome.code == (known ? 250 : 530));
+    }
+}
+
+TEST_CASE("both sides: LMTP, each recipient with an answer of its own, by DATA and by BDAT") {
+    for (const auto body : {mail::BodyType::seven_bit, mail::BodyType::binary_mime}) {
+        auto options = server();
+        options.dialect = Dialect::lmtp;
+        options.starttls = false;
+        auto ours = client();
+        ours.lmtp = true;
+        for (unsigned seed = 0; seed < 20; ++seed) {
+            Both both(options, ours, seed);
+            REQUIRE(both.run({}));
+            both.refuse = "no";
+            mail::Envelope envelope;
+            envelope.body = body;
+            for (const char* local : {"a", "full", "no", "b"})
+                envelope.recipients.push_back({{local, "us.example"}, 0, ""});
+            both.client().begin({&envelope, {0, 1, 2, 3}, 8, false});
+            REQUIRE(both.run("A: b\r\n\r\n"));
+            const auto results = both.client().take_results();
+            REQUIRE(results.size() == 4);
+            CHECK(results[0].outcome.code == 250);
+            CHECK(results[1].outcome.code == 452);
+            CHECK(results[2].outcome.code == 550);
+            CHECK(results[3].outcome.code == 250);
+            CHECK(both.client().reusable());
+        }
+    }
 }

@@ -72,7 +72,7 @@ TEST_CASE("MAIL: parameters") {
         const char* parameters;
         int code;
     };
-    for (const auto& [parameters, code] : std::array<Case, 16>{{
+    for (const auto& [parameters, code] : std::array<Case, 18>{{
              {"SIZE=x", 501},
              {"SIZE=", 501},
              {"SIZE", 501},
@@ -85,7 +85,9 @@ TEST_CASE("MAIL: parameters") {
              {"ENVID=a+zz", 501},
              {"SMTPUTF8=1", 501},
              {"SMTPUTF8 SMTPUTF8", 501},
-             {"AUTH=<>", 555},
+             {"AUTH=<> AUTH=<>", 501},
+             {"HOLDFOR=1 HOLDUNTIL=2026-11-21T10:00:00Z", 501},
+             {"BY=1;R", 555},
              {"FOO", 555},
              {"FOO=\x01", 501},
              {"=x", 501},

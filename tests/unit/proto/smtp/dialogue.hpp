@@ -120,6 +120,13 @@ public:
     std::function<Verdict()> take = [] { return Verdict::yes(); };
     std::function<Verdict()> commit = [] { return Verdict{.accept = true, .reply = {250, "2.0.0", "Queued"}}; };
 
+    // "user:secret" of each login; "ann" with "secret" is right, "down" cannot be looked up.
+    std::vector<std::string> asked;
+    // LMTP: the reply to each recipient.
+    std::function<ServerReply(const mail::Recipient&)> commit_one = [](const mail::Recipient&) {
+        return ServerReply{250, "2.0.0", "Kept"};
+    };
+
     std::optional<std::size_t> stop_at;
     Cut cut_as{};
     bool was_cut = false;
@@ -139,6 +146,7 @@ private:
                 return session.on_written();
             case Kind::start_tls: ++handshakes; return session.on_tls("TLSv1.3", "TLS_AES_256_GCM_SHA384");
             case Kind::check: return session.on_verdict(judge(action.subject, session));
+            case Kind::authenticate: return session.on_auth(look_up(session.take_auth_need()));
             case Kind::open_body: {
                 auto verdict = open();
                 if (verdict.accept) body.emplace();
@@ -159,7 +167,27 @@ private:
         }
     }
 
+    AuthAnswer look_up(sasl::Step need) {
+        std::string user, secret;
+        if (const auto* password = std::get_if<sasl::NeedPassword>(&need)) {
+            user = password->user;
+            secret = password->password;
+        } else if (const auto* token = std::get_if<sasl::NeedToken>(&need)) {
+            user = token->user;
+            secret = token->token;
+        } else if (const auto* external = std::get_if<sasl::NeedExternal>(&need)) {
+            user = external->user;
+            secret = "secret";
+        }
+        asked.push_back(user + ":" + secret);
+        if (user == "down") return {.reply = {454, "4.7.0", "Cannot check that now"}};
+        if (user == "ann" && secret == "secret")
+            return {.kind = AuthAnswer::Kind::granted, .user = "ann@example.org"};
+        return {.kind = AuthAnswer::Kind::denied, .reply = {535, "5.7.8", "No"}};
+    }
+
     void perform_commit() {
+        if (session.lmtp()) return perform_commits();
         auto verdict = commit();
         const auto& transaction = session.transaction();
         Committed message{
@@ -168,6 +196,20 @@ private:
         if (verdict.accept) committed.push_back(std::move(message));
         body.reset();
         session.on_verdict(std::move(verdict));
+    }
+
+    void perform_commits() {
+        const auto& transaction = session.transaction();
+        Committed message{
+            .from = transaction.mail.from.to_string(), .to = {}, .body = *body, .type = transaction.mail.body};
+        std::vector<ServerReply> replies;
+        for (const auto& recipient : transaction.recipients) {
+            replies.push_back(commit_one(recipient));
+            if (replies.back().code < 400) message.to.push_back(recipient.address.to_string());
+        }
+        if (!message.to.empty()) committed.push_back(std::move(message));
+        body.reset();
+        session.on_replies(std::move(replies));
     }
 };
 

@@ -3,6 +3,7 @@
 
 #include "dialogue.hpp"
 
+using namespace posthorn;
 using namespace posthorn::smtp;
 using namespace posthorn::smtp::test;
 using namespace std::string_literals;
@@ -18,24 +19,37 @@ const std::vector<std::string>& scripts() {
         "MAIL FROM:<a@b.c>\r\nRCPT TO:<d@e.f>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n",
         "EHLO c\r\nMAIL FROM:<a@b.c> BODY=BINARYMIME\r\nRCPT TO:<d@e.f>\r\nBDAT 7\r\n\r\n.\r\n\0xBDAT 3 LAST\r\nabc"
         "MAIL FROM:<a@b.c>\r\nRCPT TO:<d@e.f>\r\nBDAT 4\r\na\r\n.BDAT 0 LAST\r\nQUIT\r\n"s,
+        "EHLO c\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\nAUTH LOGIN\r\nMAIL FROM:<a@b.c> AUTH=<>\r\nRCPT "
+        "TO:<d@e.f>\r\nDATA\r\n"
+        "x\r\n.\r\nQUIT\r\n",
+        "EHLO c\r\nAUTH LOGIN\r\neDp5\r\neA==\r\nAUTH PLAIN\r\n*\r\nAUTH XOAUTH2 "
+        "dXNlcj14AWF1dGg9QmVhcmVyIHgBAQ==\r\n\r\n"
+        "AUTH LOGIN YW5u\r\nc2VjcmV0\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<d@e.f>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n",
         "EHLO c\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<d@e.f>\r\nDATA\r\nbad\nline\r\n.\r\nMAIL FROM:<a@b.c>\r\n"
         "RCPT TO:<d@e.f>\r\nDATA\r\ngood\r\n.\r\nQUIT\r\n",
     };
     return all;
 }
 
+ServerOptions options() {
+    auto out = Dialogue::defaults();
+    out.mechanisms = {sasl::Mechanism::xoauth2, sasl::Mechanism::plain, sasl::Mechanism::login};
+    out.clear_auth = true;
+    return out;
+}
+
 }  // namespace
 
 TEST_CASE("cut at every step: it ends, nothing is left open, nothing is made up") {
     for (const auto& script : scripts()) {
-        Dialogue happy;
+        Dialogue happy(options());
         happy.say(script);
         REQUIRE(happy.closed);
         REQUIRE_FALSE(happy.committed.empty());
         for (const auto cut : {Cut::eof, Cut::timeout, Cut::broken}) {
             std::size_t steps = 0;
             for (;; ++steps) {
-                Dialogue d;
+                Dialogue d(options());
                 if (!d.play_cut(script, steps, cut)) break;
                 CHECK(d.closed);
                 CHECK_FALSE(d.body);
@@ -50,16 +64,16 @@ TEST_CASE("cut at every step: it ends, nothing is left open, nothing is made up"
 
 TEST_CASE("the same in every segmentation") {
     for (const auto& script : scripts()) {
-        Dialogue whole;
+        Dialogue whole(options());
         whole.say(script);
         for (std::size_t piece = 1; piece < script.size(); ++piece) {
-            Dialogue d;
+            Dialogue d(options());
             d.say(script, piece);
             CHECK(d.written == whole.written);
             CHECK(d.committed == whole.committed);
         }
         for (std::size_t cut = 1; cut < script.size(); ++cut) {
-            Dialogue d;
+            Dialogue d(options());
             d.say(std::string_view(script).substr(0, cut));
             d.say(std::string_view(script).substr(cut));
             CHECK(d.written == whole.written);
