@@ -200,8 +200,17 @@ bool Receiver::accepting() const {
 
 std::vector<net::Endpoint> Receiver::endpoints() const {
     std::vector<net::Endpoint> out;
+    for (auto& [protocol, at] : listeners()) out.push_back(std::move(at));
+    return out;
+}
+
+std::vector<std::pair<Protocol, net::Endpoint>> Receiver::listeners() const {
+    std::vector<std::pair<Protocol, net::Endpoint>> out;
     const std::lock_guard lock(doors_mutex_);
-    for (const auto& door : doors_) out.push_back(door->listener->local());
+    for (const auto& door : doors_) {
+        const auto protocol = door->settings->with([](const auto& current) { return current->listener.protocol; });
+        out.emplace_back(protocol, door->listener->local());
+    }
     return out;
 }
 

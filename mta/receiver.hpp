@@ -49,7 +49,8 @@ public:
     // Any thread.
     bool accepting() const;
     std::size_t sessions() const { return shared_.sessions; }
-    std::vector<net::Endpoint> endpoints() const;  // with the ports the OS chose
+    std::vector<net::Endpoint> endpoints() const;                       // with the ports the OS chose
+    std::vector<std::pair<Protocol, net::Endpoint>> listeners() const;  // the same, and what is spoken there
 
 private:
     struct Door;  // a listener and its settings of the hour

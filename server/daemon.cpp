@@ -143,6 +143,7 @@ base::Result<void> Daemon::bind() {
     auto sampler = trace_sampler(config_);
     if (!sampler) return std::unexpected(sampler.error());
     if (auto bound = p.receiver->bind(receiver_config(config_, p.tls, *sampler)); !bound) return bound;
+    if (auto given = give_sockets(); !given) return given;
     auto control = net::bind_listener({.unix_path = config_.control.socket},
                                       {.unix_mode = config_.control.mode, .unix_group = config_.control.group});
     if (!control) return std::unexpected(control.error());
@@ -160,6 +161,19 @@ base::Result<void> Daemon::bind() {
     }
     if (!p.identity) return {};
     return become(*p.identity);
+}
+
+// Unix sockets of mail, bound as root: ours to remove, whoever we are then; a configured group was set at the binding.
+base::Result<void> Daemon::give_sockets() {
+    const auto& p = *parts_;
+    if (!p.identity) return {};
+    for (const auto& section : config_.listeners) {
+        const auto& path = section.listener.address.unix_path;
+        const gid_t group = section.listener.unix_group.empty() ? p.identity->gid : static_cast<gid_t>(-1);
+        if (!path.empty() && ::lchown(path.c_str(), p.identity->uid, group) != 0)
+            return base::fail_errno(path, errno);
+    }
+    return {};
 }
 
 base::Result<void> Daemon::open() {
@@ -217,7 +231,8 @@ base::Result<void> Daemon::open_exporter() {
 
 std::vector<Bound> Daemon::listeners() const {
     std::vector<Bound> out;
-    for (const auto& at : parts_->receiver->endpoints()) out.push_back({"smtp", at});
+    for (const auto& [protocol, at] : parts_->receiver->listeners())
+        out.push_back({std::string(mta::name(protocol)), at});
     if (parts_->health_listener) out.push_back({"health", parts_->health_listener->local()});
     out.push_back({"control", parts_->control_listener->local()});
     return out;

@@ -29,9 +29,10 @@ public:
 private:
     struct Parts;
 
-    base::Result<void> bind();   // folders, PID file, TLS, listeners; then privileges are gone
-    base::Result<void> open();   // spool, resolver, delivery
-    base::Result<void> serve();  // everything runs
+    base::Result<void> bind();
+    base::Result<void> give_sockets();
+    base::Result<void> open();          // spool, resolver, delivery
+    base::Result<void> serve();         // everything runs
     base::Result<void> open_exporter();
     std::vector<Bound> listeners() const;
     control::Steering::Outcome reload();

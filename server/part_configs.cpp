@@ -9,6 +9,7 @@ mta::Config receiver_config(const Config& config, const TlsContexts& tls, std::o
     out.hostname = config.server.hostname;
     out.postmaster = config.delivery.dsn.postmaster;
     for (const auto& section : config.listeners) out.listeners.push_back(section.listener);
+    out.submission = config.submission;
     out.tls = tls.server;
     out.sampler = std::move(sampler);
     out.trace_peers = config.traces.peers;

@@ -20,6 +20,7 @@ bool applies_live(const std::string& path) {
                                          "server.shutdown_grace",
                                          "tls.",
                                          "smtp.",
+                                         "submission.",
                                          "listener",
                                          "delivery.",
                                          "dsn.",

@@ -36,11 +36,7 @@ struct ServerSection {
     bool operator==(const ServerSection&) const = default;
 };
 
-enum class ListenerProtocol : std::uint8_t { smtp };
-std::string_view name(ListenerProtocol protocol);
-
 struct ListenerSection {
-    ListenerProtocol protocol = ListenerProtocol::smtp;
     mta::ListenerConfig listener;
 };
 
@@ -80,6 +76,7 @@ struct Config {
     std::vector<ListenerSection> listeners;
     TlsSection tls;
     mta::SmtpConfig smtp;  // what listeners start from
+    mta::SubmissionConfig submission;
     spool::Config spool;
     observe::HistoryConfig history;
     delivery::Config delivery;

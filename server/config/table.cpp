@@ -48,12 +48,24 @@ Table<ServerSection> server_table() {
 Table<ListenerSection> listener_table() {
     using L = ListenerSection;
     return Table<L>("A door: where we listen, and for what. As many as wanted.")
-        .key("protocol", &L::protocol, choice<ListenerProtocol>({{"smtp", ListenerProtocol::smtp}}),
-             "What is spoken.")
+        .key(
+            "protocol", [](L& l) -> auto& { return l.listener.protocol; },
+            choice<mta::Protocol>({{"smtp", mta::Protocol::smtp},
+                                   {"submission", mta::Protocol::submission},
+                                   {"lmtp", mta::Protocol::lmtp}}),
+            "What is spoken: smtp with other servers, submission with our own users (AUTH is required), lmtp with "
+            "who "
+            "hands over mail for our own accounts.")
         .key(
             "address", [](L& l) -> auto& { return l.listener.address; }, net::endpoint_codec(),
             "Where; \"[::]\" is IPv6 and IPv4; port 0: one the system picks (told in listeners.json in "
             "runtime_dir).")
+        .key(
+            "mode", [](L& l) -> auto& { return l.listener.unix_mode; }, base::config::mode(),
+            "Permissions of a Unix socket.")
+        .key(
+            "group", [](L& l) -> auto& { return l.listener.unix_group; }, text(),
+            "Group of a Unix socket; empty: our own.")
         .key(
             "tls", [](L& l) -> auto& { return l.listener.tls; },
             choice<mta::ListenerTls>({{"none", mta::ListenerTls::none},
@@ -197,13 +209,6 @@ void check_listeners(const Config& config, const Report& report) {
 
 }  // namespace
 
-std::string_view name(ListenerProtocol protocol) {
-    switch (protocol) {
-        case ListenerProtocol::smtp: return "smtp";
-    }
-    return "";
-}
-
 Table<Config> config_table() {
     return Table<Config>("")
         .section("server", &Config::server, server_table())
@@ -212,6 +217,7 @@ Table<Config> config_table() {
             "smtp", [](Config& c) -> auto& { return c; }, smtp_table())
         .tables("listener", &Config::listeners, listener_table(),
                 [](const Config& c) { return ListenerSection{.listener = {.smtp = c.smtp}}; })
+        .section("submission", &Config::submission, mta::submission_config_table())
         .section("spool", &Config::spool, spool::config_table())
         .section("history", &Config::history, observe::history_config_table())
         .section("delivery", &Config::delivery, delivery::config_table())
