@@ -1,6 +1,7 @@
 #include "delivery/local_agent.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include "base/log.hpp"
 #include "net/pool.hpp"
@@ -49,18 +50,28 @@ mail::Outcome failure(const base::Error& error, bool bounce_over_quota) {
     return outcome;
 }
 
-// The beginning of a body, as much as a header may take.
-base::Result<std::string> beginning(const spool::Body& body) {
-    std::string start(std::min<std::uint64_t>(body.size(), mail::kMaxReturnedHeader), '\0');
+// What is read of a message before anything is decided: where it has been, and what its readers are shown of it.
+struct Look {
+    DeliveredTo passed;
+    std::shared_ptr<LocalSummary> summary;
+};
+
+// Up to this many octets it costs a loop less than handing it to a pool would.
+constexpr std::uint64_t kAtOnce = 16 << 10;
+
+base::Result<Look> look_at(const store::Source& text) {
+    std::string start(std::min<std::uint64_t>(text.size(), mail::kMaxReturnedHeader), '\0');
     std::size_t have = 0;
     while (have < start.size()) {
-        const auto got = body.read_at(have, std::span<char>(start).subspan(have));
+        const auto got = text.read_at(have, std::span<char>(start).subspan(have));
         if (!got) return std::unexpected(got.error());
         if (*got == 0) break;
         have += *got;
     }
     start.resize(have);
-    return start;
+    auto summary = summarise(text);
+    if (!summary) return std::unexpected(summary.error());
+    return Look{delivered_to(start), *std::move(summary)};
 }
 
 // Where mail with a tag goes (user+tag@): the store takes INBOX where there is no such mailbox.
@@ -246,7 +257,7 @@ net::Task<> LocalAgent::begin(JobPtr job) {
     }
 }
 
-// The message, if it waited without it, and where it has been before.
+// The message, if it waited without it, and what has to be known of it.
 net::Task<base::Result<void>> LocalAgent::fetch(WorkPtr work) {
     Job& job = *work->job;
     if (!job.envelope) {
@@ -257,17 +268,16 @@ net::Task<base::Result<void>> LocalAgent::fetch(WorkPtr work) {
     }
     work->trail = begin_trail(*job.envelope, *context_->random, context_->loop);
     work->text = stored_text(job.envelope, job.body);
-    std::string start = job.envelope->trace_headers;
-    if (const auto memory = job.body->memory()) {
-        start += memory->substr(0, mail::kMaxReturnedHeader);
+    base::Result<Look> look;
+    if (job.body->memory() && job.body->size() <= kAtOnce) {
+        look = look_at(*work->text);
     } else {
-        auto read = [body = job.body] { return beginning(*body); };
-        const base::Result<std::string> got =
-            co_await net::offload(context_->loop, context_->shared->deps.disk, std::move(read));
-        if (!got) co_return std::unexpected(got.error());
-        start += *got;
+        auto read = [text = work->text] { return look_at(*text); };
+        look = co_await net::offload(context_->loop, context_->shared->deps.disk, std::move(read));
     }
-    work->passed = delivered_to(start);
+    if (!look) co_return std::unexpected(look.error());
+    work->passed = std::move(look->passed);
+    work->summary = std::move(look->summary);
     co_return base::Result<void>{};
 }
 
@@ -302,6 +312,8 @@ store::Delivery LocalAgent::delivery(const LocalWork& work, const LocalWork::Mai
     out.message.prefix =
         "Return-Path: <" + envelope.reverse_path.to_string() + ">\r\n" + delivered_to_line(to.address);
     out.message.received = envelope.arrival;
+    out.message.summary = work.summary->blob(out.message.prefix);
+    out.message.thread_keys = work.summary->thread_keys();
     out.quota = store::Quota{to.account.quota.bytes, to.account.quota.messages};
     return out;
 }

@@ -10,6 +10,7 @@
 #include "auth/directory.hpp"
 #include "delivery/expansion.hpp"
 #include "delivery/job.hpp"
+#include "delivery/local_summary.hpp"
 #include "delivery/shared.hpp"
 #include "delivery/trail.hpp"
 #include "mail/account.hpp"
@@ -62,6 +63,7 @@ struct LocalWork {
     bool dropped = false;
 
     std::shared_ptr<const store::Source> text;
+    std::shared_ptr<LocalSummary> summary;
     DeliveredTo passed;
     base::WallTime started{};
     base::SteadyTime began{};
