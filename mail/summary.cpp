@@ -16,7 +16,7 @@
 namespace posthorn::mail {
 namespace {
 
-constexpr std::size_t kPlainKept = 8 * 1024;  // octets of a text that its preview is made of
+constexpr std::size_t kPlainKept = 4 * 1024;  // octets of a text that its preview is made of
 constexpr std::size_t kHtmlKept = 32 * 1024;
 
 // The beginning of a text part, decoded as it streams by.

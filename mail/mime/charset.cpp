@@ -98,6 +98,7 @@ std::string convert(UConverter* converter, std::string_view bytes) {
 }
 
 std::string repair_utf8(std::string_view bytes) {
+    if (base::valid_utf8(bytes)) return std::string(bytes);
     std::string out;
     out.reserve(bytes.size());
     for (std::size_t at = 0; at < bytes.size();) {
