@@ -11,8 +11,8 @@
 #include <sstream>
 
 #include "readers/pop3/service.hpp"
+#include "tests/support/fake_provider.hpp"
 #include "tests/support/memory_store.hpp"
-#include "tests/support/one_password.hpp"
 
 using namespace posthorn;
 
@@ -38,6 +38,7 @@ std::string read_file(const std::string& path) {
 class Host {
 public:
     Host(const std::string& certificate, const std::string& key) {
+        provider_.add(kAccount.text(), "secret");
         auto tls = net::make_tls_server({.certificate = certificate, .key = key});
         if (!tls) throw std::runtime_error(tls.error().log_text);
         pop3::Config config{.hostname = "mx.example.org", .listeners = {}, .tls = *tls};
@@ -98,9 +99,9 @@ private:
     }
 
     base::Metrics metrics_;
-    std::unique_ptr<net::LoopGroup> loops_ = net::make_loops(2);
+    std::unique_ptr<net::LoopGroup> loops_ = net::make_loops(1);
     test::MemoryStore store_;
-    testing::OnePassword provider_;
+    testing::FakeProvider provider_;  // for one thread: one loop
     pop3::Service service_{*loops_, metrics_};
 };
 

@@ -9,9 +9,9 @@
 #include "base/metrics.hpp"
 #include "net/sim_loop.hpp"
 #include "readers/pop3/service.hpp"
+#include "tests/support/fake_provider.hpp"
 #include "tests/support/memory_store.hpp"
 #include "tests/support/memory_stream.hpp"
-#include "tests/support/one_password.hpp"
 
 namespace posthorn::testing {
 
@@ -69,6 +69,8 @@ private:
 
 struct PopFixture {
     PopFixture() {
+        provider.add("ann@example.org", "secret");
+        provider.add("bob@example.org", "secret");
         config.hostname = "mx.example.org";
         config.tls = std::make_shared<AnyTls>();
         listener.address = net::Endpoint{*net::IpAddress::parse("::"), 110, {}};
@@ -115,7 +117,7 @@ struct PopFixture {
     mail::AccountName ann{"ann", "example.org"};
     net::SimLoops loops;
     test::MemoryStore store;
-    OnePassword provider;
+    FakeProvider provider;
     base::Metrics metrics;
     pop3::Config config;
     pop3::ListenerConfig listener;

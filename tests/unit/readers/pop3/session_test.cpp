@@ -48,11 +48,11 @@ TEST_CASE("mail is listed, read, deleted at QUIT") {
 TEST_CASE("who is the client, as the provider hears it") {
     PopFixture f;
     f.in();
-    REQUIRE(f.provider.clients.size() == 1);
-    CHECK(f.provider.clients[0].service == "pop3");
-    CHECK(f.provider.clients[0].mechanism == "USER");
-    CHECK(f.provider.clients[0].ip == *net::IpAddress::parse("127.0.0.1"));
-    CHECK_FALSE(f.provider.clients[0].tls);
+    REQUIRE(f.provider.clients().size() == 1);
+    CHECK(f.provider.clients()[0].service == "pop3");
+    CHECK(f.provider.clients()[0].mechanism == "USER");
+    CHECK(f.provider.clients()[0].ip == *net::IpAddress::parse("127.0.0.1"));
+    CHECK_FALSE(f.provider.clients()[0].tls);
     auto stranger = f.connect("192.0.2.9");
     stranger->heard();
     CHECK(f.say(*stranger, "USER ann@example.org\r\n") == "-ERR [AUTH] Start TLS first\r\n");
@@ -63,9 +63,9 @@ TEST_CASE("logins that fail are told as what they are") {
     auto client = f.connect();
     client->heard();
     CHECK(f.say(*client, "USER ann@example.org\r\nPASS wrong\r\n").find("-ERR [AUTH]") != std::string::npos);
-    f.provider.verdict = auth::Login::Verdict::unavailable;
+    f.provider.force(auth::Login::Verdict::unavailable);
     CHECK(f.say(*client, "USER ann@example.org\r\nPASS secret\r\n").find("-ERR [SYS/TEMP]") != std::string::npos);
-    f.provider.verdict = auth::Login::Verdict::ok;
+    f.provider.force(auth::Login::Verdict::ok);
     const base::log::Capture log;
     f.store.fail_with(broken_disk());
     CHECK(f.say(*client, "USER ann@example.org\r\nPASS secret\r\n").find("-ERR [SYS/TEMP]") != std::string::npos);
@@ -78,7 +78,7 @@ TEST_CASE("one session a maildrop") {
     auto first = f.in();
     auto second = f.connect();
     second->heard();
-    CHECK(f.say(*second, "USER ANN@example.org\r\nPASS secret\r\n").find("-ERR [IN-USE]") != std::string::npos);
+    CHECK(f.say(*second, "USER ann@example.org\r\nPASS secret\r\n").find("-ERR [IN-USE]") != std::string::npos);
     auto other = f.in("bob@example.org");
     CHECK(f.say(*other, "STAT\r\n") == "+OK 0 0\r\n");
     SUBCASE("until it quits") { f.say(*first, "QUIT\r\n"); }
