@@ -3,7 +3,7 @@
 // checks the two against each other at rates both can make.
 //
 //   smtp-load --to 127.0.0.1:2525 --sessions 50 --messages 20000 --size 4096 --mode data|bdat [--reconnect]
-//             [--recipients N] [--sender A] [--recipient A] [--lockstep] [--json]
+//             [--recipients N] [--sender A] [--recipient A] [--lockstep] [--lmtp] [--json]
 //
 // Exit status 0 when every message got its 250, 1 otherwise.
 
@@ -42,6 +42,7 @@ struct Options {
     bool bdat = false;
     bool reconnect = false;  // a connection for each message
     bool lockstep = false;   // no pipelining: one command at a time, as old clients do
+    bool lmtp = false;       // LHLO instead of EHLO; one recipient, one reply
     bool json = false;
 };
 
@@ -50,7 +51,7 @@ struct Options {
         stderr,
         "smtp-load: %s\nusage: smtp-load --to IP:PORT [--sessions N] [--messages N] [--size BYTES]\n"
         "       [--mode data|bdat] [--recipients N] [--sender A] [--recipient A] [--reconnect] [--lockstep]\n"
-        "       [--json]\n",
+        "       [--lmtp] [--json]\n",
         why);
     std::exit(2);
 }
@@ -88,11 +89,14 @@ Options parse(int argc, char** argv) {
             o.reconnect = true;
         else if (name == "--lockstep")
             o.lockstep = true;
+        else if (name == "--lmtp")
+            o.lmtp = true;
         else if (name == "--json")
             o.json = true;
         else
             usage("unknown option");
     }
+    if (o.lmtp && o.recipients != 1) usage("--lmtp knows one recipient");
     if (o.sessions == 0 || o.recipients == 0) usage("--sessions and --recipients start at 1");
     return o;
 }
@@ -107,7 +111,8 @@ struct Step {
 class Script {
 public:
     explicit Script(const Options& o) : body_(make_body(o.size)) {
-        greeting_ = {{"", {2}, false}, {"EHLO load.example.org\r\n", {2}, false}};
+        greeting_ = {{"", {2}, false},
+                     {o.lmtp ? "LHLO load.example.org\r\n" : "EHLO load.example.org\r\n", {2}, false}};
         quit_ = {{"QUIT\r\n", {2}, false}};
         std::vector<Step> single;
         single.push_back({"MAIL FROM:<" + o.sender + "> BODY=8BITMIME\r\n", {2}, false});
