@@ -197,6 +197,7 @@ void Ledger::changed(const spool::StateChange& change, const std::vector<base::U
         trace_.note("durable {} <{}> {} attempts {} {}", change.id.to_string(), fate.address, name(state.status),
                     state.attempts, state.last.status);
     }
+    account.attempted.clear();
     for (const base::Ulid& id : children) born(id, account);
     if (!change.done) return;
     account.done = true;
@@ -220,12 +221,20 @@ void Ledger::recovered(const base::Ulid& id, const spool::StoredMessage* stored)
     }
     if (account.done) return violate("back from the dead: " + describe(id));
     if (!std::exchange(account.present, true) && account.parent) born(id, accounts_.at(*account.parent));
+    // What was durable stands, and the change that was under way has happened wholly or not at all. (It may touch one
+    // that has ended: a DSN that was owed is made.)
+    const auto is = [&](bool with_attempted) {
+        for (std::size_t i = 0; i < account.fates.size(); ++i) {
+            const auto at = std::ranges::find(account.attempted, i, &spool::RecipientUpdate::index);
+            const bool newer = with_attempted && at != account.attempted.end();
+            if (!(stored->recipients.at(i) == (newer ? at->state : account.fates[i].state))) return false;
+        }
+        return true;
+    };
+    if (!is(false) && !is(true)) violate("a durable outcome is lost: " + describe(id));
     for (std::size_t i = 0; i < account.fates.size(); ++i) {
         Fate& fate = account.fates[i];
         const mail::RecipientState& found = stored->recipients.at(i);
-        if (found.attempts < fate.state.attempts || (mail::is_final(fate.state.status) && !(found == fate.state))) {
-            violate("a durable outcome is lost: " + describe(id));
-        }
         if (!(found == fate.state)) check_step(account, fate, found);
         fate.state = found;
     }
