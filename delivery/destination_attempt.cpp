@@ -293,8 +293,10 @@ void Destination::not_reached(Attempt& a, mail::Outcome why, bool unfit) {
     if (alone) unreachable(why);
 }
 
-// Sends to those that no host has answered for. Takes the token: one MAIL, one token.
+// Sends to those that no host has answered for. Takes the token: one MAIL, one token, and nothing between them that
+// takes time: the host would see MAIL commands closer together than their tokens were.
 net::Task<Destination::Sent> Destination::transact(Worker* worker, Attempt* a) {
+    if (!worker->connection->clear()) co_await worker->connection->make_clear();
     while (!stopped_ && !bucket_.take(context_.loop.now())) {
         if (!a->transacted) co_return Sent::no_token;
         a->job->stage = Hold::bucket;

@@ -103,6 +103,13 @@ net::Task<bool> Connection::establish(std::shared_ptr<net::Cancel> cancel) {
     co_return ready;
 }
 
+bool Connection::clear() const { return !session_->must_reset() || !reusable(); }
+
+net::Task<> Connection::make_clear() {
+    session_->reset();
+    co_await run(nullptr);
+}
+
 net::Task<TransactionResult> Connection::send(SendRequest request) {
     const auto started = loop_.now();
     TransactionResult result;
@@ -120,6 +127,10 @@ net::Task<TransactionResult> Connection::send(SendRequest request) {
     // taken is made durable before more of it is sent.
     bool held_back = false;
     while (!waiting.empty() && session_->reusable()) {
+        if (!clear()) {
+            co_await make_clear();
+            continue;
+        }
         held_back = result.transactions > 0 && request.another && !request.another();
         if (held_back) break;
         const auto group = next_group(waiting, request, *session_);

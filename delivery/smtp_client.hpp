@@ -62,7 +62,7 @@ struct SendRequest {
     std::shared_ptr<const mail::Envelope> envelope;
     std::vector<std::uint32_t> recipients;  // indices into envelope->recipients; not empty
     std::shared_ptr<const spool::Body> body;
-    // Asked before each transaction after the first: false leaves those without one for another time. Empty: yes.
+    // Asked right before the MAIL of each transaction after the first: false leaves those without one for another time. Empty: yes.
     std::function<bool()> another;
     std::string trace;     // a traceparent for one of our own nodes; empty: none
     Gate* gate = nullptr;  // to be passed before the message is ended; lives as long as send()
@@ -99,6 +99,10 @@ public:
     ~Connection();  // closes at once, without QUIT
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
+
+    // What the server must answer before it takes the next MAIL: with that said, MAIL is the first word of send().
+    bool clear() const;
+    net::Task<> make_clear();
 
     // Sends one message to some of its recipients. Where the server limits recipients, those for whom there was no
     // room have `one_too_many`: they may be sent at once, in another transaction. Never more than one send() at a

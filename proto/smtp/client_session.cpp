@@ -138,7 +138,9 @@ void ClientSession::answer(const Expected& expected, const RemoteReply& reply) {
         case Asked::starttls: return on_starttls(reply);
         case Asked::auth: return on_auth(reply);
         case Asked::rset:
-            if (!reply.positive()) violation("RSET refused: " + std::to_string(reply.code));
+            if (!reply.positive()) return violation("RSET refused: " + std::to_string(reply.code));
+            dirty_ = false;
+            if (phase_ == Phase::reset) phase_ = Phase::ready;
             return;
         case Asked::mail: return on_mail(reply);
         case Asked::rcpt: return on_rcpt(expected.recipient, reply);
@@ -244,6 +246,11 @@ void ClientSession::on_auth(const RemoteReply& reply) {
     outcome.kind = mail::Outcome::Kind::temporary;  // the operator can put it right
     outcome.status.front() = '4';
     refuse_session(std::move(outcome), true);
+}
+
+void ClientSession::reset() {
+    phase_ = Phase::reset;
+    say("RSET", Asked::rset);
 }
 
 void ClientSession::quit() {

@@ -60,6 +60,11 @@ public:
     void on_tls(std::string_view what);  // for the dialogue: version and cipher
     void on_tls_failed(std::string_view text);
 
+    // The server may still hold the last transaction, and takes MAIL only after it has answered RSET: without
+    // PIPELINING that is a turn of its own. Left to begin(), MAIL comes as much later; after reset() it comes at once.
+    bool must_reset() const { return dirty_ && !server_.pipelining; }
+    void reset();  // at `ready` only
+
     // At `ready` only. message.recipients is not empty and has at most max_recipients().
     void begin(ClientMessage message);
 
@@ -96,6 +101,7 @@ private:
         handshake,
         auth,
         ready,
+        reset,
         transaction,
         body,
         quit,

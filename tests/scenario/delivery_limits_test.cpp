@@ -77,6 +77,26 @@ TEST_CASE("a limited domain never exceeds its rate, and is not kept below it") {
     w.check_invariants(true);
 }
 
+TEST_CASE("a host that takes its time over RSET sees no MAIL ahead of its token") {
+    DeliveryWorld w;
+    auto peer = w.site("slow.test", "192.0.2.1");
+    peer->set_extensions({"8BITMIME"});  // without PIPELINING RSET is a turn of its own
+    peer->set_think_time(510ms);
+    peer->on("RCPT TO", "450 4.2.1 later");
+    w.config.routing.max_connections = 3;
+    w.config.routing.rules = {limited("slow.test", 2, 1)};
+    w.start();
+    for (int i = 0; i < 40; ++i) {
+        w.send("", {"r@slow.test"});
+        w.loops.run_for(170ms);
+    }
+    w.loops.run_for(60s);
+    const auto& times = peer->transactions();
+    CHECK(times.size() >= 40);
+    CHECK(std::ranges::count(peer->commands(), "RSET") >= 30);
+    for (std::size_t i = 1; i < times.size(); ++i) REQUIRE(times[i] - times[i - 1] >= 500ms);
+}
+
 TEST_CASE("a limited message stays pending, is no attempt, and knows when") {
     DeliveryWorld w;
     auto peer = w.site("slow.test", "192.0.2.1");

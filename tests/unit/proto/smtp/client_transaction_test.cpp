@@ -122,6 +122,37 @@ TEST_CASE("transaction: DATA or the message refused concerns those who were take
     CHECK(played.reusable);
 }
 
+TEST_CASE("transaction: without PIPELINING RSET can be had before the next message") {
+    for (const bool refused : {false, true}) {
+        ClientSession session({.hostname = "us.example", .tls = TlsPolicy::none});
+        const auto envelope = to({"a@them.example"});
+        const std::string message = "A: b\r\n\r\n";
+        Replay replay{.script = {{"", "220 mx\r\n"},
+                                 {"EHLO us.example\r\n", "250 mx\r\n"},
+                                 {"MAIL FROM:<from@us.example>\r\n", "250 ok\r\n"},
+                                 {"RCPT TO:<a@them.example>\r\n", "450 no\r\n"},
+                                 {"RSET\r\n", refused ? "502 what\r\n" : "250 ok\r\n"},
+                                 {"MAIL FROM:<from@us.example>\r\n", "250 ok\r\n"},
+                                 {"RCPT TO:<a@them.example>\r\n", "450 no\r\n"}},
+                      .message = message};
+        REQUIRE(replay.run(session));
+        CHECK_FALSE(session.must_reset());
+        session.begin({&envelope, {0}, message.size(), false});
+        REQUIRE(replay.run(session));
+        CHECK(session.take_results()[0].outcome.kind == Kind::temporary);
+        CHECK(session.must_reset());
+        session.reset();
+        CHECK(replay.run(session) == !refused);
+        CHECK(replay.turn == 5);
+        CHECK(session.reusable() == !refused);
+        if (refused) continue;
+        CHECK_FALSE(session.must_reset());
+        session.begin({&envelope, {0}, message.size(), false});
+        CHECK(replay.run(session));
+        CHECK(replay.turn == 7);
+    }
+}
+
 TEST_CASE("transaction: the next on the same connection; RSET where one was left open") {
     ClientSession session({.hostname = "us.example", .tls = TlsPolicy::none});
     const auto envelope = to({"a@them.example"});
