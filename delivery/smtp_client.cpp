@@ -126,7 +126,7 @@ net::Task<TransactionResult> Connection::send(SendRequest request) {
     // Each round settles one recipient at least: none is one too many but after another that was taken. What was
     // taken is made durable before more of it is sent.
     bool held_back = false;
-    while (!waiting.empty() && session_->reusable()) {
+    while (!waiting.empty() && reusable()) {
         if (!clear()) {
             co_await make_clear();
             continue;
@@ -161,7 +161,10 @@ net::Task<TransactionResult> Connection::send(SendRequest request) {
         left.one_too_many = result.transactions > 0;
         if (held_back) left.scope = smtp::FailureScope::recipient;
         if (left.outcome.status.empty()) {
-            left.outcome = local_failure("4.4.2", "This recipient's turn had not come when the transaction ended");
+            left.outcome =
+                local_failure("4.4.2", result.transactions == 0
+                                           ? "The server left, or spoke before it was asked"
+                                           : "This recipient's turn had not come when the transaction ended");
         }
     }
     for (auto& recipient : result.recipients) complete(recipient.outcome);

@@ -53,6 +53,7 @@ struct Events final : mail::EventSink {
 struct Peer {
     std::deque<Script> scripts;  // one for each connection
     std::string fail_tls;
+    std::size_t read_at_most = SIZE_MAX;  // of what it says, by the client
     std::vector<std::string> trouble;
     int turns = 0;
 };
@@ -121,6 +122,7 @@ struct World {
         connector.listen(target.endpoint, [this](net::Loop& at, std::unique_ptr<MemoryStream> stream) {
             REQUIRE_FALSE(peer.scripts.empty());
             std::shared_ptr<MemoryStream> shared = std::move(stream);
+            shared->faults_of_other_end().read_at_most = peer.read_at_most;
             if (!peer.fail_tls.empty()) shared->faults().fail_tls = peer.fail_tls;
             net::spawn(at, "peer", serve(shared, std::move(peer.scripts.front()), &peer));
             peer.scripts.pop_front();
@@ -487,6 +489,21 @@ TEST_CASE("connection: a server that left or spoke while idle is not used again"
         CHECK_FALSE(opened.connection->reusable());
         w.close(*opened.connection);
     }
+}
+
+TEST_CASE("connection: a server that says more than it was asked is told no message") {
+    World w;
+    w.expect({kGreeting, {kHello.client, kHello.server + "250 and more\r\n"}, kFlight});
+    SUBCASE("at once") {}
+    SUBCASE("what is too much is still to be read") { w.peer.read_at_most = 1; }
+    auto opened = w.open();
+    REQUIRE(opened.connection);
+    const auto sent = w.send(*opened.connection);
+    CHECK(sent.transactions == 0);
+    CHECK(sent.recipients[0].outcome.status == "4.4.2");
+    CHECK(sent.recipients[0].scope == FailureScope::session);
+    w.sim.run_until_idle();
+    CHECK(w.peer.turns == 2);
 }
 
 TEST_CASE("connection: SMTPUTF8 is done without where nothing needs it") {
