@@ -27,6 +27,7 @@
 #include "delivery/operator.hpp"
 #include "delivery/reporter.hpp"
 #include "delivery/shared.hpp"
+#include "delivery/wait.hpp"
 #include "delivery/wake_heap.hpp"
 #include "spool/queue.hpp"
 
@@ -72,13 +73,13 @@ public:
     // Each tells whether the message is known. `domain`: a pattern; recipients elsewhere are left alone. `under_way`:
     // some of it is in an attempt, and removed when that ends.
     void retry(std::span<const base::Ulid> ids, std::string_view domain, std::vector<base::Ulid>& known);
-    // The ticket is held until it is durable, or the message gone.
-    bool freeze(const base::Ulid& id, bool frozen, Ticket ticket);
-    Ordered::How cancel(const base::Ulid& id, bool bounce, std::string_view domain, Ticket ticket);
+    // The ticket is held until it is durable, given up, or the message gone.
+    bool freeze(const base::Ulid& id, bool frozen, OrderTicket ticket);
+    Ordered::How cancel(const base::Ulid& id, bool bounce, std::string_view domain, OrderTicket ticket);
     // Its recipients that are pending and in no attempt go on as one message to `to`. `told` is filled in once that is
     // durable, before the ticket is gone; it stays empty where there is none such.
     using Told = std::shared_ptr<std::optional<Redirected>>;
-    bool redirect(const base::Ulid& id, const mail::Address& to, Ticket ticket, Told told);
+    bool redirect(const base::Ulid& id, const mail::Address& to, OrderTicket ticket, Told told);
     bool knows(const base::Ulid& id) const { return messages_.contains(id); }
     std::size_t size() const { return messages_.size(); }
 
@@ -98,7 +99,7 @@ private:
         std::optional<mail::Address> redirect_to;
         Told told;                           // of whoever ordered that
         std::vector<std::uint32_t> targets;  // of `expire`, `remove` and `redirect_to`
-        Ticket ticket;                       // of the operator who waits for it
+        OrderTicket ticket;                  // of the operator who waits for it
         Ticket recorded;                     // of the connection that must not end its next message before
         base::Duration pause{};              // before the next try, after a failure
         Active active;

@@ -206,7 +206,7 @@ void Owner::retry(std::span<const base::Ulid> ids, std::string_view domain, std:
     for (const std::string& key : waiting_at) ways_.wake(key);
 }
 
-bool Owner::freeze(const base::Ulid& id, bool frozen, Ticket ticket) {
+bool Owner::freeze(const base::Ulid& id, bool frozen, OrderTicket ticket) {
     Message* const known = messages_.find(id);
     if (!known) return false;
     Message& m = *known;
@@ -226,7 +226,7 @@ bool Owner::freeze(const base::Ulid& id, bool frozen, Ticket ticket) {
     return true;
 }
 
-Ordered::How Owner::cancel(const base::Ulid& id, bool bounce, std::string_view domain, Ticket ticket) {
+Ordered::How Owner::cancel(const base::Ulid& id, bool bounce, std::string_view domain, OrderTicket ticket) {
     Message* const m = messages_.find(id);
     if (!m) return Ordered::How::unknown;
     const Removal removal = bounce ? Removal::bounce : Removal::silent;

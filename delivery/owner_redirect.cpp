@@ -4,7 +4,7 @@
 
 namespace posthorn::delivery {
 
-bool Owner::redirect(const base::Ulid& id, const mail::Address& to, Ticket ticket, Told told) {
+bool Owner::redirect(const base::Ulid& id, const mail::Address& to, OrderTicket ticket, Told told) {
     Message* const m = messages_.find(id);
     if (!m) return false;
     take_back(*m, [](const Slot&) { return true; });

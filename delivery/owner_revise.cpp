@@ -110,6 +110,7 @@ void Owner::give_up_reading(const RevisionPtr& r, Message& m, const base::Error&
     for (const std::uint32_t index : r->targets) {
         if (Slot* slot = m.slot(index)) slot->phase = Phase::idle;  // what an operator ordered stands
     }
+    if (r->ticket) r->ticket->given_up = true;
     const base::WallTime later = now() + kReadLater;
     m.busy = false;
     if (m.dsn_flush != base::WallTime{}) m.dsn_flush = later;

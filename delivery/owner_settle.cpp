@@ -237,6 +237,7 @@ void Owner::recorded(RevisionPtr revision, const base::Result<void>& result) {
         }
         // Once stopped the outcome is lost to this run; the next start tries the recipient again.
         if (stopped_ && revision->pause > base::Duration{}) {
+            if (revision->ticket) revision->ticket->given_up = true;
             never_recorded_.push_back(std::move(revision->recorded));
             return;
         }

@@ -21,7 +21,7 @@ constexpr base::Duration kSignOfLife = std::chrono::seconds(5);
 // Done with these ids of one owner; what it came to, in their order. The ticket is kept until it is durable.
 using Ids = std::vector<base::Ulid>;
 using Results = std::vector<Ordered>;
-using Act = std::function<Results(Owner&, const Ids&, const Ticket&)>;
+using Act = std::function<Results(Owner&, const Ids&, const OrderTicket&)>;
 
 Results retry_some(Owner& owner, const Ids& ids, const std::string& domain) {
     Ids known;
@@ -36,7 +36,7 @@ Results retry_some(Owner& owner, const Ids& ids, const std::string& domain) {
     return results;
 }
 
-Results freeze_some(Owner& owner, const Ids& ids, bool on, const Ticket& ticket) {
+Results freeze_some(Owner& owner, const Ids& ids, bool on, const OrderTicket& ticket) {
     Results results;
     for (const base::Ulid& id : ids) {
         const bool known = owner.freeze(id, on, ticket);
@@ -45,7 +45,8 @@ Results freeze_some(Owner& owner, const Ids& ids, bool on, const Ticket& ticket)
     return results;
 }
 
-Results cancel_some(Owner& owner, const Ids& ids, bool bounce, const std::string& domain, const Ticket& ticket) {
+Results cancel_some(Owner& owner, const Ids& ids, bool bounce, const std::string& domain,
+                    const OrderTicket& ticket) {
     Results results;
     for (const base::Ulid& id : ids) results.push_back({id, owner.cancel(id, bounce, domain, ticket)});
     return results;
@@ -53,7 +54,7 @@ Results cancel_some(Owner& owner, const Ids& ids, bool bounce, const std::string
 
 // `domain`: recipients elsewhere are left alone; empty: all.
 Act act_of(Order order, std::string domain) {
-    return [order, domain = std::move(domain)](Owner& owner, const Ids& ids, const Ticket& ticket) {
+    return [order, domain = std::move(domain)](Owner& owner, const Ids& ids, const OrderTicket& ticket) {
         switch (order) {
             case Order::retry: return retry_some(owner, ids, domain);
             case Order::freeze: return freeze_some(owner, ids, true, ticket);
@@ -68,7 +69,7 @@ Act act_of(Order order, std::string domain) {
 // (Impl is private to the service: these take it as it comes.)
 // The results stand in the order of `ids`.
 template <class Impl>
-net::Task<Results> order_all(net::Loop& loop, std::shared_ptr<Impl> impl, Ids ids, Act act, Ticket ticket) {
+net::Task<Results> order_all(net::Loop& loop, std::shared_ptr<Impl> impl, Ids ids, Act act, OrderTicket ticket) {
     std::vector<std::vector<std::size_t>> by_shard(impl->parts.size());  // indices into `ids`
     for (std::size_t i = 0; i < ids.size(); ++i) by_shard[impl->shared->deps.queue.shard_of(ids[i])].push_back(i);
     Results all(ids.size());
@@ -161,7 +162,11 @@ public:
         }
         const bool over = !durable_ || co_await wait_->all_gone(loop.now() + kSignOfLife);
         if (!over) co_return Results();
+        const bool given_up = wait_->given_up();
         wait_.reset();
+        if (given_up)
+            co_return base::fail(base::ErrorKind::temporary,
+                                 "not all of it could be recorded: see the log, try again");
         co_return std::exchange(done_, {});
     }
 

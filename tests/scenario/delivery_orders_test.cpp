@@ -115,6 +115,36 @@ TEST_CASE("while changes cannot be made durable there are signs of life, and no 
     CHECK_FALSE(next(w, *ordering));
 }
 
+TEST_CASE("an order that a stop leaves unrecorded is not told as done") {
+    DeliveryWorld w;
+    auto peer = w.site("a.test", "192.0.2.1");
+    peer->down();
+    w.start();
+    const auto id = w.send("", {"r@a.test"});
+    w.loops.run_for(1s);
+    delivery::Selector which;
+    which.ids = {id};
+    for (const auto order : {Order::freeze, Order::cancel}) {
+        w.queue.fail_records(1'000'000);
+        const auto ordering = w.service->order(order, which);
+        std::optional<Part> part;
+        net::spawn(w.loops.at(0), "order", next_part(&w.loops.at(0), ordering.get(), &part));
+        w.loops.run_for(100ms);
+        CHECK_FALSE(part);
+        bool stopped = false;
+        w.service->stop(30s, [&] { stopped = true; });
+        CHECK(w.loops.run_until([&] { return stopped && part; }, 30s));
+        REQUIRE(part);
+        CHECK_FALSE(part->has_value());
+        CHECK_FALSE(w.done(id));
+        CHECK_FALSE(w.queue.get(id)->frozen);
+        w.queue.fail_records(0);
+        w.queue.detach();
+        w.service.reset();
+        w.start();
+    }
+}
+
 TEST_CASE("turns pass from one to the next at once, in their order, over loops") {
     net::SimLoops loops(2);
     const auto turns = std::make_shared<delivery::Turns>();
