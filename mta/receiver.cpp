@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/guarded.hpp"
+#include "base/places.hpp"
 #include "mta/session.hpp"
 #include "mta/settings.hpp"
 #include "proto/smtp/server_reply.hpp"
@@ -153,7 +154,7 @@ void Receiver::serve(std::unique_ptr<net::Stream> stream, const ListenerConfig& 
 
 void Receiver::accept(const std::shared_ptr<const Settings>& settings, net::Loop& loop,
                       std::unique_ptr<net::Stream> stream) {
-    if (shared_.sessions >= settings->listener.smtp.max_connections) {
+    if (!base::take_place(shared_.sessions, settings->listener.smtp.max_connections)) {
         shared_.counters.turned_away.add();
         record_turned_away(shared_.events, *settings, *stream);
         // Behind a PROXY header or a handshake nothing can be said; and those would cost time.

@@ -24,6 +24,7 @@ namespace posthorn::mta {
 class Session : public std::enable_shared_from_this<Session> {
 public:
     // On the stream's loop, which is the worker's; both outlive the session's coroutine.
+    // Its place in shared.sessions is taken.
     static void start(Worker& worker, std::shared_ptr<const Settings> settings,
                       std::unique_ptr<net::Stream> stream);
 

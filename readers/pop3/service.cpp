@@ -1,6 +1,7 @@
 #include "readers/pop3/service.hpp"
 
 #include "base/log.hpp"
+#include "base/places.hpp"
 #include "readers/pop3/session.hpp"
 
 namespace posthorn::pop3 {
@@ -66,7 +67,7 @@ void Service::serve(std::unique_ptr<net::Stream> stream, const ListenerConfig& l
 
 void Service::accept(const std::shared_ptr<const Settings>& settings, net::Loop& loop,
                      std::unique_ptr<net::Stream> stream) {
-    if (shared_.sessions < settings->listener.pop3.max_connections)
+    if (base::take_place(shared_.sessions, settings->listener.pop3.max_connections))
         return Session::start(*workers_[loop.index()], settings, std::move(stream));
     shared_.counters.turned_away.add();
     base::log::info("pop3.turned_away", {{"client_ip", stream->peer().ip.unmapped().to_string()},

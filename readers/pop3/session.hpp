@@ -21,6 +21,7 @@ namespace posthorn::pop3 {
 class Session : public std::enable_shared_from_this<Session> {
 public:
     // On the stream's loop, which is the worker's; both outlive the session's coroutine.
+    // Its place in shared.sessions is taken.
     static void start(Worker& worker, std::shared_ptr<const Settings> settings,
                       std::unique_ptr<net::Stream> stream);
 

@@ -28,5 +28,5 @@ TEST_CASE("a summary holds for each copy, whatever stands before it, as if it ha
         CAPTURE(prefix);
         CHECK(*summary->blob(prefix) == straight(prefix + std::string(kText)));
     }
-    CHECK(summary->thread_keys() == std::vector<std::string>{"<1@x>\nhello"});
+    CHECK(summary->thread_keys() == std::vector<std::string>{"<1@x> hello"});
 }
