@@ -10,6 +10,7 @@
 #include "net/pool.hpp"
 #include "store/config.hpp"
 #include "store/high_water.hpp"
+#include "store/keeper.hpp"
 #include "store/store.hpp"
 
 namespace posthorn::store {
@@ -24,9 +25,11 @@ struct Ports {
     HighWater* high_water = nullptr;
 };
 
-// The store that server/ holds: the port, and what only the composition root does.
-class Backend : public Store {
+// The store that server/ holds: the ports, and what only the composition root does.
+class Backend : public Store, public Keeper {
 public:
+    // The garbage worker, on `loop`, until stop().
+    virtual void start(net::Loop& loop) = 0;
     // No further calls; open accounts are closed. Blocking; after sessions and deliveries ended, before `pool` goes.
     virtual void stop() = 0;
 };

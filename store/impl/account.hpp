@@ -69,6 +69,7 @@ public:
         base::Histogram* size = nullptr;
     };
     const Counts& counts() const { return counts_; }
+    ModSeq last_modseq() const { return last_modseq_; }  // in turn
 
 private:
     void turn();

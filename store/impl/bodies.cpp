@@ -229,6 +229,14 @@ base::Result<std::vector<FoundBody>> Bodies::scan(std::uint64_t pack) const {
     return out;
 }
 
+std::optional<BodyNote> Bodies::note_of(const base::File& pack, const Place& place) {
+    std::string header(kHeader, '\0');
+    if (place.offset < kHeader || pack.read(place.offset - kHeader, header) != kHeader) return std::nullopt;
+    const auto found = read_header(header);
+    if (!found) return std::nullopt;
+    return found->note;
+}
+
 base::Result<FoundBody> Bodies::scan_large(EmailId email) const {
     const auto path = large_path(email);
     const auto file = disk_.open(path, base::OpenMode::read);

@@ -57,6 +57,8 @@ public:
     // The bodies of a pack, damage between them skipped.
     base::Result<std::vector<FoundBody>> scan(std::uint64_t pack) const;
     base::Result<FoundBody> scan_large(EmailId email) const;
+    // What stands before a body of a pack.
+    static std::optional<BodyNote> note_of(const base::File& pack, const Place& place);
     const std::string& folder() const { return folder_; }
 
 private:

@@ -6,37 +6,13 @@
 #include "base/log.hpp"
 #include "store/impl/layout.hpp"
 #include "store/impl/refuse.hpp"
+#include "store/impl/turn_pool.hpp"
 
 namespace posthorn::store {
 
 namespace {
 
 constexpr auto kPatience = std::chrono::seconds(30);  // at the end, for a turn that is under way
-
-// What net::offload() takes for a pool: its job, which resumes the caller, becomes the end of a piece of work.
-class TurnPool final : public net::Pool {
-public:
-    TurnPool(std::shared_ptr<Account> account, Work work) : account_(std::move(account)), work_(std::move(work)) {}
-    bool submit(std::move_only_function<void()> job) override {
-        auto end = std::move(work_.end);
-        work_.end = [end = std::move(end), job = std::move(job)](const base::Error* error) mutable {
-            end(error);
-            job();
-        };
-        return account_->submit(std::move(work_));
-    }
-    std::size_t queued() const override { return 0; }
-    const std::string& name() const override { return name_; }
-
-private:
-    std::shared_ptr<Account> account_;
-    Work work_;
-    std::string name_ = "store";
-};
-
-std::unexpected<base::Error> stopping() {
-    return base::fail(base::ErrorKind::temporary, "the store is shutting down", "4.3.2", "System is shutting down");
-}
 
 bool fits(const Counters& used, const Account::Reserved& reserved, std::uint64_t bytes, std::uint64_t count,
           const Quota& quota) {
@@ -70,6 +46,7 @@ base::Result<std::unique_ptr<SqliteStore>> SqliteStore::open(Config config, Port
 SqliteStore::~SqliteStore() { SqliteStore::stop(); }
 
 void SqliteStore::stop() {
+    *alive_ = false;
     std::unordered_map<Account, std::shared_ptr<Turns>> all;
     {
         const std::lock_guard lock(mutex_);
@@ -111,27 +88,6 @@ void SqliteStore::close_some() {
                           .end = [](const base::Error*) {}});
 }
 
-template <class T, class F>
-net::Task<base::Result<T>> SqliteStore::in_turn(net::Loop& loop, Account account, Work::Kind kind, F fn) {
-    auto turns = find(account);
-    if (!turns) co_return stopping();
-    auto answer = std::make_shared<std::optional<base::Result<T>>>();
-    Work work;
-    work.kind = kind;
-    work.run = [answer, fn = std::move(fn)](OpenAccount* open) mutable -> std::optional<base::Error> {
-        answer->emplace(fn(*open));
-        if (!**answer) return (*answer)->error();
-        return std::nullopt;
-    };
-    work.end = [answer](const base::Error* error) {
-        if (error != nullptr) answer->emplace(std::unexpected(*error));
-    };
-    TurnPool pool(std::move(turns), std::move(work));
-    auto take = [answer] { return *std::move(*answer); };
-    base::Result<T> result = co_await net::offload(loop, pool, std::move(take));
-    co_return result;
-}
-
 // ---- accounts
 
 Store::Task<std::vector<mail::AccountName>> SqliteStore::accounts(net::Loop& loop) {
@@ -171,20 +127,8 @@ base::Result<void> remove_folder(Shared& shared, const mail::AccountName& accoun
 Store::Task<void> SqliteStore::remove_account(net::Loop& loop, Account account) {
     auto turns = find(account);
     if (!turns) co_return stopping();
-    auto answer = std::make_shared<base::Result<void>>();
-    Work work;
-    work.kind = Work::Kind::close;
-    work.run = [answer, shared = shared_, account](OpenAccount*) -> std::optional<base::Error> {
-        *answer = remove_folder(*shared, account);
-        return std::nullopt;
-    };
-    work.end = [answer](const base::Error* error) {
-        if (error != nullptr) *answer = std::unexpected(*error);
-    };
-    TurnPool pool(std::move(turns), std::move(work));
-    auto take = [answer] { return *answer; };
-    base::Result<void> result = co_await net::offload(loop, pool, std::move(take));
-    co_return result;
+    auto remove = [shared = shared_, account] { return remove_folder(*shared, account); };
+    co_return co_await while_closed<void>(loop, std::move(turns), std::move(remove));
 }
 
 // ---- mail comes in

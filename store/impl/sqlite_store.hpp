@@ -16,6 +16,10 @@ public:
     static base::Result<std::unique_ptr<SqliteStore>> open(Config config, Ports ports);
     ~SqliteStore() override;
 
+    template <class T>
+    using Task = Store::Task<T>;
+
+    void start(net::Loop& loop) override;
     void stop() override;
 
     Task<std::vector<Account>> accounts(net::Loop& loop) override;
@@ -60,6 +64,13 @@ public:
     std::unique_ptr<Subscription> watch(net::Loop& loop, const Account& account,
                                         std::function<void(const Notice&)> tell) override;
 
+    Task<CheckReport> check(net::Loop& loop, Account account, bool bodies) override;
+    Task<RepairReport> repair(net::Loop& loop, Account account) override;
+    Task<BackupReport> backup(net::Loop& loop, Account account, std::string folder) override;
+    Task<BackupReport> restore(net::Loop& loop, Account account, std::string folder) override;
+    Task<std::uint64_t> undelete(net::Loop& loop, Account account, base::WallTime since) override;
+    Task<GarbageReport> collect(net::Loop& loop, Account account) override;
+
 private:
     using Turns = store::Account;
     explicit SqliteStore(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
@@ -71,7 +82,16 @@ private:
     template <class T, class F>
     Task<T> in_turn(net::Loop& loop, Account account, Work::Kind kind, F fn);
 
+    // `fn() -> Result<T>` in the account's turn, while it is closed.
+    template <class T, class F>
+    Task<T> while_closed(net::Loop& loop, std::shared_ptr<Turns> turns, F fn);
+    Task<void> must_exist(net::Loop& loop, Account account);
+    // Until `alive` is false.
+    net::Task<> collect_all(net::Loop& loop, std::shared_ptr<const std::atomic<bool>> alive);
+    std::vector<Account> known() const;
+
     std::shared_ptr<Shared> shared_;
+    const std::shared_ptr<std::atomic<bool>> alive_ = std::make_shared<std::atomic<bool>>(true);
     mutable std::mutex mutex_;
     std::unordered_map<Account, std::shared_ptr<Turns>> accounts_;
     std::uint64_t tick_ = 0;

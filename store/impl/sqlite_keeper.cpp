@@ -1,0 +1,113 @@
+// store/keeper.hpp, and the garbage worker.
+#include "base/log.hpp"
+#include "store/impl/keeping.hpp"
+#include "store/impl/layout.hpp"
+#include "store/impl/refuse.hpp"
+#include "store/impl/turn_pool.hpp"
+
+namespace posthorn::store {
+
+namespace {
+
+constexpr auto kFullWalk = std::chrono::hours(24);  // of the accounts that nobody asked for, too
+
+}  // namespace
+
+Store::Task<void> SqliteStore::must_exist(net::Loop& loop, Account account) {
+    auto look = [shared = shared_, account]() -> base::Result<void> {
+        if (shared->disk.status(shared->folder(account) + "/bodies")) return {};
+        return refuse(ENOENT, "there is no account " + account.text());
+    };
+    co_return co_await net::offload(loop, shared_->pool, std::move(look));
+}
+
+Store::Task<CheckReport> SqliteStore::check(net::Loop& loop, Account account, bool bodies) {
+    const auto there = co_await must_exist(loop, account);
+    if (!there) co_return std::unexpected(there.error());
+    auto call = [bodies](OpenAccount& open) -> base::Result<CheckReport> { return check_account(open, bodies); };
+    co_return co_await in_turn<CheckReport>(loop, std::move(account), Work::Kind::alone, std::move(call));
+}
+
+Store::Task<RepairReport> SqliteStore::repair(net::Loop& loop, Account account) {
+    auto turns = find(account);
+    if (!turns) co_return stopping();
+    auto call = [shared = shared_, turns, account] {
+        return repair_account(shared, account, turns->last_modseq());
+    };
+    co_return co_await while_closed<RepairReport>(loop, std::move(turns), std::move(call));
+}
+
+Store::Task<BackupReport> SqliteStore::backup(net::Loop& loop, Account account, std::string folder) {
+    const auto there = co_await must_exist(loop, account);
+    if (!there) co_return std::unexpected(there.error());
+    auto call = [folder = std::move(folder)](OpenAccount& open) { return backup_account(open, folder); };
+    co_return co_await in_turn<BackupReport>(loop, std::move(account), Work::Kind::alone, std::move(call));
+}
+
+Store::Task<BackupReport> SqliteStore::restore(net::Loop& loop, Account account, std::string folder) {
+    auto turns = find(account);
+    if (!turns) co_return stopping();
+    auto call = [shared = shared_, turns, account, folder = std::move(folder)] {
+        return restore_account(shared, account, folder, turns->last_modseq());
+    };
+    co_return co_await while_closed<BackupReport>(loop, std::move(turns), std::move(call));
+}
+
+Store::Task<std::uint64_t> SqliteStore::undelete(net::Loop& loop, Account account, base::WallTime since) {
+    const auto there = co_await must_exist(loop, account);
+    if (!there) co_return std::unexpected(there.error());
+    auto call = [since](OpenAccount& open) { return open.index().undelete(since); };
+    co_return co_await in_turn<std::uint64_t>(loop, std::move(account), Work::Kind::write, std::move(call));
+}
+
+Store::Task<GarbageReport> SqliteStore::collect(net::Loop& loop, Account account) {
+    const auto there = co_await must_exist(loop, account);
+    if (!there) co_return std::unexpected(there.error());
+    auto call = [](OpenAccount& open) -> base::Result<GarbageReport> { return collect_garbage(open); };
+    co_return co_await in_turn<GarbageReport>(loop, std::move(account), Work::Kind::alone, std::move(call));
+}
+
+std::vector<mail::AccountName> SqliteStore::known() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<Account> out;
+    for (const auto& [name, turns] : accounts_) out.push_back(name);
+    return out;
+}
+
+void SqliteStore::start(net::Loop& loop) { net::spawn(loop, "store.garbage", collect_all(loop, alive_)); }
+
+net::Task<> SqliteStore::collect_all(net::Loop& loop, std::shared_ptr<const std::atomic<bool>> alive) {
+    auto& metrics = shared_->metrics;
+    auto& buried = metrics.counter("posthorn_store_buried_total", "Expunged messages that are gone for good.");
+    auto& freed = metrics.counter("posthorn_store_freed_bytes_total", "What throwing away has freed on the disk.");
+    auto& steps = metrics.counter("posthorn_store_garbage_steps_total", "Accounts that were looked through.");
+    const auto config = shared_->config;
+    auto next_full = loop.now();
+    while (true) {
+        co_await net::sleep_until(loop, loop.now() + config.garbage_interval);
+        if (!*alive) co_return;
+        auto names = known();
+        if (loop.now() >= next_full) {
+            next_full = loop.now() + kFullWalk;
+            auto all = co_await accounts(loop);
+            if (!*alive) co_return;
+            if (all) names = *std::move(all);
+        }
+        for (const auto& name : names) {
+            for (bool more = true; more;) {
+                const auto report = co_await collect(loop, name);
+                if (!*alive) co_return;
+                more = report && report->more;
+                if (report) {
+                    steps.add();
+                    buried.add(report->buried);
+                    freed.add(report->octets_freed);
+                }
+                co_await net::sleep_until(loop, loop.now() + config.garbage_pause);
+                if (!*alive) co_return;
+            }
+        }
+    }
+}
+
+}  // namespace posthorn::store
