@@ -167,6 +167,33 @@ constexpr std::array kDestinations = {kAnyDomain, kLimit};
 constexpr std::array kCached = {kAnyDomain, kLimit};
 constexpr std::array kClear = {kAnyDomain};
 
+constexpr Argument kAccount = {
+    .name = "account", .type = ArgType::text, .required = true, .plain = true, .help = "An account: user@domain."};
+constexpr std::array kStoreList = {kAnyDomain, kLimit};
+constexpr std::array kStoreCheck = {
+    kAccount,
+    Argument{.name = "bodies", .type = ArgType::flag, .help = "Read each message and hold it against its sum."},
+};
+constexpr std::array kStoreRepair = {kAccount};
+constexpr std::array kStoreBackup = {
+    kAccount,
+    Argument{.name = "to",
+             .type = ArgType::text,
+             .required = true,
+             .help = "A folder on the server's machine, an absolute path; it is made and must not be there."},
+};
+constexpr std::array kStoreRestore = {
+    kAccount,
+    Argument{.name = "from",
+             .type = ArgType::text,
+             .required = true,
+             .help = "A folder on the server's machine that backup made, an absolute path."},
+};
+constexpr std::array kStoreUndelete = {
+    kAccount,
+    Argument{.name = "since", .type = ArgType::duration, .help = "Only what was expunged less long ago."},
+};
+
 constexpr std::array kShutdown = {
     Argument{.name = "now",
              .type = ArgType::flag,
@@ -211,6 +238,20 @@ constexpr std::array kCommands = {
         "rate.list", Role::read, Shape::table, "Rate limits: those of the configuration and those set here.", {}},
     Command{"rate.set", Role::write, Shape::fields, "Sets a domain's rate limit, until it is reset.", kRateSet},
     Command{"rate.reset", Role::write, Shape::fields, "The configuration's rate limit holds again.", kPatternOnly},
+    Command{"store.list", Role::read, Shape::table, "Accounts that have mailboxes here, and what they hold.",
+            kStoreList},
+    Command{"store.check", Role::read, Shape::fields, "Whether an account's mailboxes are in good order.",
+            kStoreCheck},
+    Command{"store.repair", Role::write, Shape::fields,
+            "Puts an account in order; makes a lost index again from the bodies and the newest snapshot.",
+            kStoreRepair},
+    Command{"store.backup", Role::write, Shape::fields, "Copies an account, which goes on meanwhile.",
+            kStoreBackup},
+    Command{"store.restore", Role::write, Shape::fields,
+            "Puts such a copy in the place of what an account has; its clients read their mailboxes anew.",
+            kStoreRestore},
+    Command{"store.undelete", Role::write, Shape::fields, "Brings back expunged messages that are still there.",
+            kStoreUndelete},
     Command{"dns.list-cache", Role::read, Shape::table, "DNS answers that are kept, the last used first.", kCached},
     Command{"dns.clear-cache", Role::write, Shape::fields, "Forgets what DNS said of a name, or everything.",
             kClear},
