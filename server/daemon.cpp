@@ -271,7 +271,7 @@ base::Result<void> Daemon::serve() {
     p.loops->start();
     p.admin->start();
     if (auto started = p.delivery->start(); !started) return started;
-    p.receiver->start(*p.queue);
+    p.receiver->start(*p.queue, {.directory = &p.auth->directory(), .provider = &p.auth->provider()});
     p.control->start();
     if (p.health) p.health->start();
     if (p.exporter) p.exporter->start();

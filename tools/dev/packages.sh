@@ -5,6 +5,7 @@ build_packages=(g++ meson ninja-build pkg-config python3 libssl-dev libc-ares-de
     libsqlite3-dev
     rapidjson-dev libidn2-dev libgsasl-dev libicu-dev doctest-dev)
 bench_packages=(liburing-dev valgrind xfsprogs)
+msmtp gsasl
 test_packages=(openssl swaks libnet-ssleay-perl python3 python3-yaml groff-base zsh fish
     curl fetchmail getmail6 mpop)
 fmt_packages=(git clang-format-19)

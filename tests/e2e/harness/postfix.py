@@ -46,6 +46,7 @@ flush     unix  n       -       n       1000?   0       flush
 proxymap  unix  -       -       n       -       -       proxymap
 proxywrite unix -       -       n       -       1       proxymap
 smtp      unix  -       -       n       -       {smtp_limit}       smtp
+lmtp      unix  -       -       n       -       {smtp_limit}       lmtp
 relay     unix  -       -       n       -       {smtp_limit}       smtp
 showq     unix  n       -       n       -       -       showq
 error     unix  -       -       n       -       -       error
