@@ -27,6 +27,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kDiskThreads = 4;
 constexpr std::size_t kDiskQueue = 10'000;
+constexpr std::size_t kStoreQueue = 20'000;
 constexpr std::size_t kProbeQueue = 4;
 constexpr std::size_t kReaderQueue = 64;  // more than there are control connections
 constexpr auto kTick = 50ms;              // how often the main thread looks while it drains
@@ -103,6 +104,8 @@ Daemon::Parts::~Parts() {
     receiver.reset();
     resolver.reset();
     if (queue) queue->stop();
+    if (store) store->stop();
+    store_pool.reset();
     disk.reset();  // runs what is queued, which may still look at the queue
     queue.reset();
     if (!listeners_file.empty()) ::unlink(listeners_file.c_str());
@@ -195,6 +198,7 @@ base::Result<void> Daemon::open() {
     if (!auth) return std::unexpected(auth.error());
     p.auth = *std::move(auth);
 
+    if (auto opened = open_store(); !opened) return opened;
     auto spool = config_.spool;
     spool.ephemeral = options_.ephemeral;
     auto vetting = dropped_vetting(config_);
@@ -205,8 +209,21 @@ base::Result<void> Daemon::open() {
     p.queue = *std::move(queue);
 
     p.delivery = std::make_unique<delivery::Service>(
-        delivery::Deps{*p.loops, *p.queue, *p.resolver, *p.connector, *p.disk, p.events, p.metrics, *p.random},
+        delivery::Deps{*p.loops, *p.queue, *p.resolver, *p.connector, *p.disk, p.events, p.metrics, *p.random,
+                       &p.auth->directory(), p.store.get()},
         delivery_config(config_, p.tls, p.receiver->endpoints()));
+    return {};
+}
+
+base::Result<void> Daemon::open_store() {
+    auto& p = *parts_;
+    p.store_disk = base::posix_disk();
+    p.store_pool = net::make_pool("store", config_.store.threads, kStoreQueue);
+    p.high_water = std::make_unique<HighWater>(p.auth->marks());
+    auto store =
+        store::open_store(config_.store, {*p.store_disk, *p.store_pool, p.clock, p.metrics, p.high_water.get()});
+    if (!store) return std::unexpected(store.error());
+    p.store = *std::move(store);
     return {};
 }
 
@@ -386,6 +403,7 @@ void Daemon::drain() {
         }
     }
     p.queue->stop();
+    p.store->stop();
     if (p.exporter) p.exporter->finish(kTelling);
     base::log::notice("server.stopped");
     parts_.reset();

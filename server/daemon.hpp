@@ -34,6 +34,7 @@ private:
     base::Result<void> open();          // spool, resolver, delivery
     base::Result<void> serve();         // everything runs
     base::Result<void> open_exporter();
+    base::Result<void> open_store();
     std::vector<Bound> listeners() const;
     control::Steering::Outcome reload();
     void answer_reload();

@@ -27,12 +27,14 @@
 #include "server/daemon.hpp"
 #include "server/folders.hpp"
 #include "server/gauges.hpp"
+#include "server/high_water.hpp"
 #include "server/notify.hpp"
 #include "server/pid_file.hpp"
 #include "server/status.hpp"
 #include "server/steering.hpp"
 #include "server/watchdog.hpp"
 #include "spool/spool.hpp"
+#include "store/backend.hpp"
 
 namespace posthorn::server {
 
@@ -84,6 +86,10 @@ struct Daemon::Parts {
     std::unique_ptr<net::Listener> control_listener;
     std::unique_ptr<net::Listener> health_listener;
 
+    std::unique_ptr<base::Disk> store_disk;
+    std::unique_ptr<net::Pool> store_pool;  // threads that wait for accounts' files
+    std::unique_ptr<HighWater> high_water;
+    std::unique_ptr<store::Backend> store;
     std::unique_ptr<spool::Queue> queue;
     std::unique_ptr<delivery::Service> delivery;
 

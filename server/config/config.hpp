@@ -21,6 +21,7 @@
 #include "observe/history.hpp"
 #include "policy/networks.hpp"
 #include "spool/config.hpp"
+#include "store/config.hpp"
 
 namespace posthorn::server {
 
@@ -81,6 +82,7 @@ struct Config {
     observe::HistoryConfig history;
     delivery::Config delivery;
     auth::Config auth;
+    store::Config store;
     net::DnsConfig dns;
     control::Config control;
     health::Config health;

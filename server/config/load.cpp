@@ -88,6 +88,7 @@ void finish(Config& config, const std::string& machine) {
     config.auth.database = config.server.data_dir + "/directory.sqlite";
     config.auth.postmaster = delivery.dsn.postmaster;
     if (config.auth.default_domain.empty()) config.auth.default_domain = config.server.hostname;
+    config.store.directory = config.server.data_dir + "/data";
     for (auto& rule : delivery.routing.rules) rule.pattern = delivery::override_pattern(rule.pattern);
 }
 

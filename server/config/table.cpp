@@ -223,6 +223,7 @@ Table<Config> config_table() {
         .section("delivery", &Config::delivery, delivery::config_table())
         .section("dsn", &Config::delivery, delivery::dsn_config_table())
         .section("auth", &Config::auth, auth::config_table())
+        .section("store", &Config::store, store::config_table())
         .section("dns", &Config::dns, dns_table())
         .section("control", &Config::control, control::config_table())
         .section("health", &Config::health, health::config_table())
