@@ -120,6 +120,17 @@ std::string outcome(const Value& event) {
     return out;
 }
 
+// Where it came to rest: at a server, in a mailbox of ours; or that it was an alias, and what became of it.
+std::string delivered(const Value& event) {
+    std::string out = text(event, "recipient");
+    const auto account = text(event, "account");
+    const auto onward = text(event, "goes_on_as");
+    append(out, " at ", server(event));
+    if (!account.empty()) append(out, " in ", text(event, "mailbox") + " of " + account);
+    append(out, ", goes on as ", onward);
+    return out;
+}
+
 std::string told(const std::string& kind, const Value& event) {
     if (kind == "connected") return connected(event);
     if (kind == "tls_started") return text(event, "tls");
@@ -130,7 +141,7 @@ std::string told(const std::string& kind, const Value& event) {
         append(out, " ", fmt::format("({} ms)", text(event, "elapsed_ms")));
         return out;
     }
-    if (kind == "delivered") return text(event, "recipient") + " at " + server(event);
+    if (kind == "delivered") return delivered(event);
     if (kind == "deferred") return text(event, "recipient") + ", next try " + text(event, "next_try");
     if (kind == "rate_limited") return text(event, "text") + ", next try " + text(event, "next_try");
     if (kind == "bounced" || kind == "expired") return outcome(event);

@@ -69,3 +69,18 @@ TEST_CASE("a session that brought nothing is a story of its own") {
           "  2026-11-21 10:00:00.002  rejected      RCPT b@y: 550 5.7.1 no\n");
     CHECK(ctl::timeline(Value::list(), {}) == "nothing is known of it\n");
 }
+
+TEST_CASE("what came to rest here says where") {
+    auto events = Value::list();
+    events.add(event("2026-11-21T10:00:00.001Z", "delivered", "", "M1")
+                   .set("recipient", "info@us")
+                   .set("account", "ann@us")
+                   .set("mailbox", "INBOX")
+                   .set("goes_on_as", "M2"));
+    events.add(
+        event("2026-11-21T10:00:00.002Z", "delivered", "", "M1").set("recipient", "b@y").set("server", "mx.y"));
+    CHECK(ctl::timeline(events, Value::map()) ==
+          "message M1\n"
+          "  2026-11-21 10:00:00.001  delivered     info@us in INBOX of ann@us, goes on as M2\n"
+          "  2026-11-21 10:00:00.002  delivered     b@y at mx.y\n");
+}
