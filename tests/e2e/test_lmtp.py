@@ -5,7 +5,7 @@ import stat
 import subprocess
 
 from harness import accounts
-from harness.smtp import Client, message, submit
+from harness.smtp import message, submit
 from harness.wait import until
 
 ANN, BOB = "ann@example.org", "bob@example.org"
@@ -61,7 +61,7 @@ def postfix_hands_over(t):
     postfix = t.postfix(settings={"virtual_mailbox_domains": "example.org",
                                   "virtual_transport": f"lmtp:inet:{daemon.endpoint('lmtp')}",
                                   "lmtp_tls_security_level": "may"})
-    submit(postfix.address, ANN, BOB)
+    submit(postfix.address, [ANN, BOB])
     until(lambda: postfix.log().count("status=sent (250 2.0.0 Queued as ") == 2, 30, "Postfix to hand it over")
     submit(postfix.address, "nobody@example.org")
     until(lambda: "550 5.1.1" in postfix.log(), 30, "Postfix to hear of nobody")

@@ -203,7 +203,7 @@ def recipients_of_our_own_are_known_at_rcpt(t):
     assert client.cmd(f"RCPT TO:<{ANN}>").code == 250
     unknown = client.cmd("RCPT TO:<nobody@example.org>")
     assert unknown.code == 550 and unknown.status == "5.1.1", unknown
-    daemon.mailctl("account", "set", BOB, "--disabled", "yes")
+    daemon.mailctl("account", "set", BOB, "--disable")
     disabled = client.cmd(f"RCPT TO:<{BOB}>")
     assert disabled.code == 550 and disabled.status == "5.2.1", disabled
     assert client.cmd(f"VRFY {ANN}").raw == client.cmd("VRFY nobody@example.org").raw

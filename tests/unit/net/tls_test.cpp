@@ -156,6 +156,24 @@ TEST_CASE("an unverified client upgrades in place and much goes both ways") {
     CHECK(side.result->sni == "mx.other.example");
 }
 
+TEST_CASE("each session has something of its own to bind a login to, on the server's side") {
+    const Certificates files;
+    std::string first;
+    for (int i = 0; i < 2; ++i) {
+        ServerSide side{files.server, {}, "220"};
+        RealNet net;
+        start(net, side);
+        base::Result<TlsInfo> client;
+        net.run(talk(&net, files.unverified, "mx.other.example", &client, 10));
+        REQUIRE(client);
+        REQUIRE(side.result);
+        CHECK(side.result->exporter.size() == 32);
+        CHECK(client->exporter.empty());
+        CHECK(side.result->exporter != first);
+        first = side.result->exporter;
+    }
+}
+
 TEST_CASE("a verifying client takes the right name only") {
     const Certificates files;
     ServerSide side{files.server, {}, "220"};
