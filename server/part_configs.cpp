@@ -4,11 +4,30 @@
 
 namespace posthorn::server {
 
+namespace {
+
+std::optional<mta::Protocol> mta_protocol(ListenerProtocol protocol) {
+    switch (protocol) {
+        case ListenerProtocol::smtp: return mta::Protocol::smtp;
+        case ListenerProtocol::submission: return mta::Protocol::submission;
+        case ListenerProtocol::lmtp: return mta::Protocol::lmtp;
+        case ListenerProtocol::pop3: break;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
 mta::Config receiver_config(const Config& config, const TlsContexts& tls, std::optional<observe::Sampler> sampler) {
     mta::Config out;
     out.hostname = config.server.hostname;
     out.postmaster = config.delivery.dsn.postmaster;
-    for (const auto& section : config.listeners) out.listeners.push_back(section.listener);
+    for (const auto& section : config.listeners) {
+        const auto protocol = mta_protocol(section.protocol);
+        if (!protocol) continue;
+        out.listeners.push_back(section.listener);
+        out.listeners.back().protocol = *protocol;
+    }
     out.submission = config.submission;
     out.tls = tls.server;
     out.sampler = std::move(sampler);

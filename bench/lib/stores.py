@@ -145,7 +145,7 @@ class PosthornServer:
         })
         self.server.start()
         self.server.mailctl("domain", "add", USER.partition("@")[2])
-        self.server.mailctl("account", "add", USER, "--password-stdin", input=PASSWORD + "\n")
+        self.server.mailctl("account", "add", USER, input=PASSWORD + "\n")
         self.pid, self.disk = self.server.pid, self.server.data
         self.lmtp = self.server.endpoint("lmtp")
         host, _, port = self.server.endpoint("pop3").rpartition(":")

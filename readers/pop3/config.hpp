@@ -14,13 +14,13 @@
 
 namespace posthorn::pop3 {
 
-// [pop3]; a listener may override each key.
+// [pop3], of all its listeners.
 struct Pop3Config {
     std::uint32_t max_connections = 1000;            // of all listeners
     std::uint32_t max_connections_per_client = 50;   // IPv6 by /64
     std::uint32_t max_errors = 20;                   // commands that were none, in a session
     std::uint32_t max_logins = 3;                    // that failed, in a session
-    policy::Networks plaintext_auth_networks;            // may say passwords without TLS
+    policy::Networks plaintext_auth_networks;        // may say passwords without TLS
     std::uint32_t login_delay = 0;                   // seconds an account has to wait between two logins; 0: none
     std::string expire = "NEVER";                    // told in CAPA: days, or NEVER
     bool mark_seen = true;                           // what was retrieved is \Seen to IMAP
@@ -35,6 +35,8 @@ enum class ListenerTls : std::uint8_t { none, starttls, implicit };
 // [[listener]] with protocol = "pop3".
 struct ListenerConfig {
     net::Endpoint address;
+    unsigned unix_mode = 0660;  // of a Unix socket
+    std::string unix_group;     // empty: unchanged
     ListenerTls tls = ListenerTls::starttls;
     Pop3Config pop3;
 };

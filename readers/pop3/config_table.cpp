@@ -18,7 +18,7 @@ constexpr std::uint32_t kMany = 1'000'000;
 Table<Pop3Config> pop3_config_table() {
     using C = Pop3Config;
     const auto wait = duration({1s, 24h});
-    return Table<C>("Reading mail by POP3: what holds for all its listeners; a listener may differ.")
+    return Table<C>("Reading mail by POP3 (listeners with protocol = \"pop3\").")
         .key("max_connections", &C::max_connections, integer<std::uint32_t>({1, kMany}), "Sessions in all.")
         .key("max_connections_per_client", &C::max_connections_per_client, integer<std::uint32_t>({1, kMany}),
              "Sessions of one client address; an IPv6 client is its /64.")

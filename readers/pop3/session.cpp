@@ -23,7 +23,7 @@ bool is_unix(const net::Stream& stream) {
 std::vector<sasl::Mechanism> mechanisms_of(const auth::Mechanisms& can) {
     using sasl::Mechanism;
     std::vector<Mechanism> out;
-    if (can.scram_sha_256) out.push_back(Mechanism::scram_sha_256);
+    if (can.scram_sha_256) out.insert(out.end(), {Mechanism::scram_sha_256_plus, Mechanism::scram_sha_256});
     if (can.scram_sha_1) out.push_back(Mechanism::scram_sha_1);
     if (can.token) out.insert(out.end(), {Mechanism::oauthbearer, Mechanism::xoauth2});
     if (can.password) out.insert(out.end(), {Mechanism::plain, Mechanism::login});
@@ -34,8 +34,8 @@ ServerOptions options_for(const Settings& settings, const net::Stream& stream, c
     auto options = settings.options;
     options.user_pass = can.password;
     options.mechanisms = mechanisms_of(can);
-    options.clear_login = is_unix(stream) ||
-                          policy::contains(settings.listener.pop3.plaintext_auth_networks, stream.peer().ip.unmapped());
+    options.clear_login = is_unix(stream) || policy::contains(settings.listener.pop3.plaintext_auth_networks,
+                                                              stream.peer().ip.unmapped());
     return options;
 }
 
@@ -188,7 +188,7 @@ net::Task<> Session::handshake() {
         co_return;
     }
     worker_.shared.counters.tls_handshakes.add();
-    machine_.on_tls({});
+    machine_.on_tls({.tls_exporter = info->exporter});
 }
 
 net::Task<> Session::leave() {

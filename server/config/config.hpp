@@ -20,6 +20,7 @@
 #include "net/dns.hpp"
 #include "observe/history.hpp"
 #include "policy/networks.hpp"
+#include "readers/pop3/config.hpp"
 #include "spool/config.hpp"
 #include "store/config.hpp"
 
@@ -37,8 +38,11 @@ struct ServerSection {
     bool operator==(const ServerSection&) const = default;
 };
 
+enum class ListenerProtocol : std::uint8_t { smtp, submission, lmtp, pop3 };
+
 struct ListenerSection {
-    mta::ListenerConfig listener;
+    ListenerProtocol protocol = ListenerProtocol::smtp;
+    mta::ListenerConfig listener;  // of a reader: its address, socket and TLS alone
 };
 
 struct TlsSection {
@@ -78,6 +82,7 @@ struct Config {
     TlsSection tls;
     mta::SmtpConfig smtp;  // what listeners start from
     mta::SubmissionConfig submission;
+    pop3::Pop3Config pop3;
     spool::Config spool;
     observe::HistoryConfig history;
     delivery::Config delivery;

@@ -5,7 +5,9 @@ import shutil
 import socket
 import subprocess
 
+from harness import accounts
 from harness.pop3 import PASSWORD, USER, Pop3Host
+from harness.smtp import message, submit, unverified
 from harness.wait import until
 
 PLAIN = b"From: a@example.net\r\nTo: ann@example.org\r\nSubject: plain\r\nMessage-ID: <1@example.net>\r\n\r\nHello\r\n"
@@ -204,3 +206,64 @@ def the_server_ends_with_sessions_open(t):
     client.dele(1)
     assert host.stop() == 0
     assert b"[SYS/TEMP]" in client.file.readline()
+
+
+def the_daemon_takes_mail_in_and_shows_it(t):
+    daemon = t.daemon({"listener": [{"protocol": "smtp", "address": "127.0.0.1:0", "tls": "starttls"},
+                                    {"protocol": "pop3", "address": "127.0.0.1:0", "tls": "starttls"},
+                                    {"protocol": "pop3", "address": "127.0.0.1:0", "tls": "implicit"}]})
+    accounts.add(daemon, USER, password=PASSWORD)
+    for number in range(3):
+        submit(daemon.smtp, USER, message(f"number {number}"))
+    daemon.wait_queue(0)
+    client = _login(daemon, 1)
+    assert client.stat()[0] == 3
+    ids = [line.split()[1] for line in client.uidl()[1]]
+    texts = [b"\r\n".join(client.retr(number)[1]) for number in (1, 2, 3)]
+    assert all(b"Return-Path: <a@example.com>" in text for text in texts), texts
+    client.dele(2)
+    client.quit()
+    daemon.restart()
+    client = _login(daemon, 1)
+    assert [line.split()[1] for line in client.uidl()[1]] == [ids[0], ids[2]], "ids outlive a restart"
+    client.dele(1)
+    client.quit()
+    daemon.kill()  # what QUIT said is durable
+    daemon.start()
+    client = _login(daemon, 1)
+    assert [line.split()[1] for line in client.uidl()[1]] == [ids[2]]
+    assert b"\r\n".join(client.retr(1)[1]) == texts[2]
+    client.quit()
+    assert daemon.events("pop3.session", account=USER)
+    assert b"posthorn_pop3_messages_retrieved_total 1" in daemon.health("/metrics")[1]
+
+
+def a_wrong_password_and_no_tls_are_refused_by_the_daemon(t):
+    daemon = t.daemon({"listener": [{"protocol": "pop3", "address": "127.0.0.1:0", "tls": "starttls"}]})
+    accounts.add(daemon, USER, password=PASSWORD)
+    client = poplib.POP3("127.0.0.1", int(daemon.endpoint("pop3").rpartition(":")[2]), timeout=20)
+    assert "USER" not in client.capa() and "STLS" in client.capa()
+    try:
+        client.user(USER)
+        raise AssertionError("a password in the clear")
+    except poplib.error_proto as error:
+        assert b"[AUTH]" in error.args[0], error
+    client.stls(unverified())
+    assert {"SCRAM-SHA-256", "PLAIN"} <= set(client.capa()["SASL"])
+    client.user(USER)
+    try:
+        client.pass_("wrong")
+        raise AssertionError("came in")
+    except poplib.error_proto as error:
+        assert b"[AUTH]" in error.args[0], error
+    client.user(USER)
+    client.pass_(PASSWORD)
+    client.quit()
+
+
+def _login(daemon, number):
+    port = int(daemon.endpoint("pop3", number).rpartition(":")[2])
+    client = poplib.POP3_SSL("127.0.0.1", port, context=unverified(), timeout=20)
+    client.user(USER)
+    client.pass_(PASSWORD)
+    return client
