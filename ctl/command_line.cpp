@@ -247,7 +247,7 @@ std::string command_help(const Command& command) {
     for (const Argument& arg : command.args) {
         if (arg.secret) continue;
         const auto left = arg.plain ? placeholder(arg) : option_name(arg);
-        out += fmt::format("  {:<14} {}", left, arg.help);
+        out += fmt::format("  {:<14}  {}", left, arg.help);
         if (!arg.choices.empty()) out += fmt::format(" One of {}.", fmt::join(arg.choices, ", "));
         out += '\n';
     }
@@ -268,7 +268,7 @@ std::string help_text(std::string_view about) {
         const auto words = spaced(command.name);
         if (words == about) return command_help(command);
         if (about.empty() || words.starts_with(std::string(about) + " "))
-            all += fmt::format("  {:<16} {}\n", words, command.help);
+            all += fmt::format("  {:<16}  {}\n", words, command.help);
     }
     return "mailctl [--control-socket PATH] [--token-file PATH] [--json] COMMAND [ARGUMENT...]\n\n" +
            (all.empty() ? "There is no such command.\n" : all) +

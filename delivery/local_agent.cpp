@@ -135,6 +135,8 @@ void LocalAgent::collect(std::vector<DestinationStats>& into) const {
 
 void LocalAgent::collect_all(std::vector<DestinationStats>& into, const std::string& key) const {
     if (!key.empty() && key != policy::kLocalKey) return;
+    // Where nobody is local this is no place that mail goes to.
+    if (waiting_.empty() && in_hand_ == 0 && context_->shared->deps.directory->local_domains().empty()) return;
     DestinationStats stats;
     stats.key = policy::kLocalKey;
     stats.next_hop = "the store";

@@ -234,7 +234,7 @@ def the_daemon_takes_mail_in_and_shows_it(t):
     assert [line.split()[1] for line in client.uidl()[1]] == [ids[2]]
     assert b"\r\n".join(client.retr(1)[1]) == texts[2]
     client.quit()
-    assert daemon.events("pop3.session", account=USER)
+    daemon.wait_event("pop3.session", account=USER)
     assert b"posthorn_pop3_messages_retrieved_total 1" in daemon.health("/metrics")[1]
 
 
