@@ -7,13 +7,6 @@ namespace {
 
 using namespace base::config;
 
-std::optional<unsigned> digit(char c) {
-    if (base::is_digit(c)) return c - '0';
-    const char low = base::to_lower(c);
-    if (low >= 'a' && low <= 'f') return low - 'a' + 10;
-    return std::nullopt;
-}
-
 Codec<base::Sha256> sha256_sum() {
     return parsed<base::Sha256>(
         "a SHA-256 sum",
@@ -21,10 +14,10 @@ Codec<base::Sha256> sha256_sum() {
             base::Sha256 sum{};
             if (given.size() != 2 * sum.size()) return std::unexpected("it does not have 64 hexadecimal digits");
             for (std::size_t i = 0; i < sum.size(); ++i) {
-                const auto high = digit(given[2 * i]);
-                const auto low = digit(given[2 * i + 1]);
-                if (!high || !low) return std::unexpected("it does not have 64 hexadecimal digits");
-                sum[i] = static_cast<unsigned char>(*high * 16 + *low);
+                const int high = base::hex_digit(given[2 * i]);
+                const int low = base::hex_digit(given[2 * i + 1]);
+                if (high < 0 || low < 0) return std::unexpected("it does not have 64 hexadecimal digits");
+                sum[i] = static_cast<unsigned char>(high * 16 + low);
             }
             return sum;
         },

@@ -104,14 +104,6 @@ public:
         co_return Reply{.result = stats_view(*found), .info = {}};
     }
 
-    net::Task<base::Result<Reply>> route(net::Loop&, Value args) const {
-        const auto key = mail::domain_key(text_arg(args, "domain"));
-        if (key.empty()) co_return base::fail(base::ErrorKind::protocol, "that is not a domain");
-        auto lines = Value::list();
-        for (const auto& line : delivery_.explain_route(key)) lines.add(line);
-        co_return Reply{.result = std::move(lines), .info = {}};
-    }
-
     net::Task<base::Result<Reply>> retry(net::Loop& loop, Value args) const {
         auto which = target(args, clock_.wall());
         if (!which) co_return std::unexpected(which.error());
@@ -200,11 +192,15 @@ private:
 void add_queue_handlers(Handlers& handlers, QueueDeps deps) {
     const auto commands = std::make_shared<QueueCommands>(deps);
     const NamedMethod<QueueCommands> methods[] = {
-        {"queue.list", &QueueCommands::list},     {"queue.view", &QueueCommands::view},
-        {"queue.stats", &QueueCommands::stats},   {"queue.route", &QueueCommands::route},
-        {"queue.retry", &QueueCommands::retry},   {"queue.process-now", &QueueCommands::process_now},
-        {"queue.freeze", &QueueCommands::freeze}, {"queue.unfreeze", &QueueCommands::unfreeze},
-        {"queue.delete", &QueueCommands::remove}, {"queue.redirect", &QueueCommands::redirect},
+        {"queue.list", &QueueCommands::list},
+        {"queue.view", &QueueCommands::view},
+        {"queue.stats", &QueueCommands::stats},
+        {"queue.retry", &QueueCommands::retry},
+        {"queue.process-now", &QueueCommands::process_now},
+        {"queue.freeze", &QueueCommands::freeze},
+        {"queue.unfreeze", &QueueCommands::unfreeze},
+        {"queue.delete", &QueueCommands::remove},
+        {"queue.redirect", &QueueCommands::redirect},
     };
     handlers.merge(handlers_of(commands, methods));
     handlers.merge(make_export_handlers(deps.queue, deps.disk));

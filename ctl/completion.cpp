@@ -113,7 +113,7 @@ private:
         for (const auto choice : arg.choices) add(before + std::string(choice), "");
         if (arg.type == ArgType::ids || arg.name == "id" || arg.name == "what") {
             out_.wanted = Completion::Wanted::ids;
-        } else if (arg.type == ArgType::text && arg.name.ends_with("domain")) {
+        } else if (arg.type == ArgType::text && (arg.name.ends_with("domain") || arg.name == "address")) {
             out_.wanted = Completion::Wanted::domains;
         }
         out_.before = std::move(before);

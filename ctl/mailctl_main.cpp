@@ -1,6 +1,10 @@
 // mailctl: a person's hand on the running server. Everything it knows of commands is in the command table.
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -10,6 +14,7 @@
 #include "base/clock.hpp"
 #include "base/units.hpp"
 #include "base/version.hpp"
+#include "ctl/check.hpp"
 #include "ctl/client.hpp"
 #include "ctl/command_line.hpp"
 #include "ctl/completion.hpp"
@@ -59,8 +64,36 @@ int written(int status) {
     return refused;
 }
 
-// `mailctl token new`: nothing that the server would know of.
+bool colours() {
+    const char* no = std::getenv("NO_COLOR");  // no-color.org
+    return ::isatty(STDOUT_FILENO) == 1 && (no == nullptr || *no == '\0');
+}
+
+// `mailctl check`. Which configuration matters is the running server's to say, where there is one.
+int check(const ctl::CommandLine& line) {
+    const auto own = [&](std::string_view name) {
+        const auto* value = line.own.find(name);
+        return value != nullptr ? std::string(value->text()) : std::string();
+    };
+    auto config = own("config");
+    if (const auto token = ctl::find_token(line.token, line.token_file); config.empty() && token) {
+        if (auto client = ctl::Client::connect(line.socket)) {
+            client->use_token(*token);
+            const auto status = client->call("system.status", control::Value::map());
+            const auto* path = status && status->ok ? status->result.find("config") : nullptr;
+            if (path != nullptr) config = path->text();
+        }
+    }
+    const auto checked = ctl::run_check(own("server"), config);
+    if (!checked) return complain(checked.error()), unreachable;
+    out(line.json ? control::to_json(checked->findings, true) + "\n"
+                  : ctl::show_findings(checked->findings, colours()));
+    return checked->wrong ? refused : done;
+}
+
+// Nothing that the server would know of.
 int run_here(const ctl::CommandLine& line) {
+    if (line.command->name == "check") return check(line);
     const auto result = ctl::new_token();
     out(line.json ? control::to_json(result, true) + "\n" : ctl::show(result));
     return done;
@@ -97,7 +130,9 @@ int run_long(const ctl::CommandLine& line, const std::string& token) {
         complain("the server cannot be reached: " + client.error().log_text);
         return unreachable;
     }
-    auto input = ctl::MessageInput::read(stdin);
+    const auto* file = line.args.find("file");
+    auto input =
+        file != nullptr ? ctl::MessageInput::open(std::string(file->text())) : ctl::MessageInput::read(stdin);
     if (!input) {
         complain(input.error().log_text);
         return refused;
@@ -112,6 +147,9 @@ int run_long(const ctl::CommandLine& line, const std::string& token) {
         client->call_long(std::string(line.command->name), line.args, [&] { return input->next(); });
     if (const int status = status_of(answer); status != done) return status;
     out(text_of(line, answer->result));
+    if (const auto* seen = answer->info.find("recipients"); seen != nullptr && !line.json)
+        out(fmt::format("({} changes for {} recipients)\n", answer->info.find("changes")->integer().value_or(0),
+                        seen->integer().value_or(0)));
     return done;
 }
 

@@ -34,6 +34,12 @@ base::Result<MessageInput> MessageInput::read(std::FILE* from) {
     return MessageInput(std::move(file));
 }
 
+base::Result<MessageInput> MessageInput::open(const std::string& path) {
+    FilePtr file(std::fopen(path.c_str(), "re"), std::fclose);
+    if (!file) return base::fail_errno(path, errno);
+    return MessageInput(std::move(file));
+}
+
 base::Result<std::optional<std::string>> MessageInput::next() {
     std::string piece(kPiece, '\0');
     piece.resize(std::fread(piece.data(), 1, piece.size(), file_.get()));

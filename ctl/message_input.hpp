@@ -16,6 +16,8 @@ class MessageInput {
 public:
     // Errors: what is read cannot be read, or there is no temporary file.
     static base::Result<MessageInput> read(std::FILE* from);
+    // A file as it is.
+    static base::Result<MessageInput> open(const std::string& path);
     // Nothing: that was all.
     base::Result<std::optional<std::string>> next();
 

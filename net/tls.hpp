@@ -3,7 +3,10 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "base/clock.hpp"
 #include "base/result.hpp"
 
 namespace posthorn::net {
@@ -25,6 +28,19 @@ struct TlsServerConfig {
 
 // TLS 1.2 and up. Reads the files now; the error names the file and what is wrong with it.
 base::Result<std::shared_ptr<const TlsServerContext>> make_tls_server(TlsServerConfig config);
+
+// What the first certificate of a PEM file says.
+struct CertificateInfo {
+    std::string path;
+    base::WallTime not_before{};
+    base::WallTime not_after{};
+    std::vector<std::string>
+        names;  // DNS names it is for, "*.example.org" among them; else the subject's common name
+    bool self_signed = false;
+    // RFC 6125 §6.4: one of the names, or a wildcard for its first label.
+    bool covers(std::string_view host) const;
+};
+base::Result<CertificateInfo> read_certificate(const std::string& path);
 
 enum class TlsVerify { none, chain_and_name };
 // `ca_file` empty: the system's store.

@@ -40,6 +40,14 @@ std::unique_ptr<HistorySearch> HistorySearch::make(base::Disk& disk, std::string
     return search;
 }
 
+std::unique_ptr<HistorySearch> HistorySearch::all(base::Disk& disk, std::string directory, base::WallTime since) {
+    HistoryQuery query;
+    query.since = since;
+    std::unique_ptr<HistorySearch> search(new HistorySearch(disk, std::move(directory), query));
+    search->all_ = true;
+    return search;
+}
+
 HistorySearch::HistorySearch(base::Disk& disk, std::string directory, const HistoryQuery& query)
     : scan_{.disk = disk, .directory = std::move(directory)}, query_(query) {}
 
@@ -48,7 +56,7 @@ base::Result<bool> HistorySearch::step(std::vector<mail::Event>& out) {
         since_ms_ = base::to_ms(query_.since);
         if (id_) since_ms_ = std::max(since_ms_, base::to_ms(id_->time()) - kSessionMs);
         if (auto begun = scan_.begin(since_ms_); !begun) return std::unexpected(begun.error());
-        phase_ = Phase::find;
+        phase_ = all_ ? Phase::tell : Phase::find;
     }
     std::size_t budget = kStep;
     std::string_view payload;
@@ -114,6 +122,7 @@ void HistorySearch::found_all() {
 }
 
 bool HistorySearch::told(const EventKeys& keys) const {
+    if (all_) return true;
     if (keys.message_id) return messages_.contains(*keys.message_id);
     return !keys.session.empty() && sessions_.contains(std::string(keys.session));
 }

@@ -32,6 +32,9 @@ public:
     // Nothing when `what` is nothing that can be looked for. `disk` outlives it.
     static std::unique_ptr<HistorySearch> make(base::Disk& disk, std::string directory, const HistoryQuery& query);
 
+    // All events since then.
+    static std::unique_ptr<HistorySearch> all(base::Disk& disk, std::string directory, base::WallTime since);
+
     // Reads on for at most about a megabyte and appends what it found, in the order it was written. False: that was
     // all. Blocks.
     base::Result<bool> step(std::vector<mail::Event>& out);
@@ -75,6 +78,7 @@ private:
     std::string session_;
     std::string client_ip_;
     std::string text_;  // an address or a Message-ID
+    bool all_ = false;
     Phase phase_ = Phase::start;
     std::deque<Story> found_;
     std::int64_t since_ms_ = 0;

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 
 #include "base/log.hpp"
 #include "base/version.hpp"
@@ -13,6 +14,7 @@
 #include "control/domain_commands.hpp"
 #include "control/import_command.hpp"
 #include "control/log_level.hpp"
+#include "control/route.hpp"
 #include "control/trace.hpp"
 #include "server/config/load.hpp"
 #include "server/dropped.hpp"
@@ -73,6 +75,11 @@ base::Result<control::Permissions> permissions(const control::Config& config) {
     named.insert({0U, static_cast<unsigned>(::geteuid())});
     for (const unsigned uid : named) out.names.emplace(uid, user_name(uid));
     return out;
+}
+
+// For whoever reads it in another folder.
+std::string absolute(const std::string& path) {
+    return path.empty() ? path : std::filesystem::absolute(path).lexically_normal().string();
 }
 
 std::string pid_path(const Config& config) { return config.server.runtime_dir + "/posthornd.pid"; }
@@ -265,7 +272,7 @@ base::Result<void> Daemon::serve() {
     auto who = permissions(config_.control);
     if (!who) return std::unexpected(who.error());
     p.status = std::make_unique<Status>(Status::Deps{p.clock, *p.receiver, *p.queue, *p.delivery, *p.resolver},
-                                        config_.server.hostname, bound);
+                                        config_.server.hostname, absolute(config_.path), bound);
     auto handlers = control::make_handlers(*p.status, {*p.delivery, *p.queue, *p.disk, p.clock});
     handlers.merge(control::make_log_handlers());
     handlers.merge(control::make_domain_handlers(*p.delivery));
@@ -283,6 +290,14 @@ base::Result<void> Daemon::serve() {
                                                         .vetting = *std::move(vetting),
                                                         .taken = taken_event(p.events, p.clock),
                                                         .max_size = [&p] { return p.max_message_size.load(); }});
+    p.replay = std::make_unique<Replay>(config_, [&p] { return p.delivery->overrides(); });
+    handlers.merge(control::make_route_handlers(
+        {.delivery = *p.delivery,
+         .resolver = *p.resolver,
+         .loops = *p.loops,
+         .receiving = [&p](const mail::Address& to) { return p.replay->receiving(to); },
+         .directory = nullptr}));
+    long_handlers.merge(control::make_plan_handlers(*p.replay, *p.history, *p.history_disk, *p.readers, p.clock));
     p.control = std::make_unique<control::Server>(*p.admin, std::move(p.control_listener), std::move(handlers),
                                                   *std::move(who), p.metrics, std::move(long_handlers));
     if (p.health_listener) {
@@ -371,6 +386,7 @@ control::Steering::Outcome Daemon::reload() {
     if (fresh->log != config_.log) configure_log(fresh->log);  // else what was set at run time stays
     p.tls = *std::move(tls);
     p.max_message_size = fresh->smtp.max_message_size;
+    p.replay->reloaded(*fresh);
     auto reloaded = p.steering->took(*fresh);
     if (!reloaded.waiting.empty())
         base::log::warning("server.restart_needed", {{"keys", fmt::format("{}", fmt::join(reloaded.waiting, ", "))},

@@ -1,10 +1,11 @@
-// posthornd. Exit status: 0 a clean end, 1 refused to start, 2 wrong usage or configuration.
+// posthornd. Exit status: 0 a clean end, 1 refused to start or something is wrong (--check), 2 wrong usage or configuration.
 #include <cstdio>
 #include <exception>
 #include <string>
 
 #include "base/log.hpp"
 #include "base/version.hpp"
+#include "server/check/check.hpp"
 #include "server/config/load.hpp"
 #include "server/daemon.hpp"
 #include "server/options.hpp"
@@ -36,6 +37,11 @@ int act(Options options) {
     if (options.action == Options::Action::version)
         return out("posthornd " + std::string(base::version()) + "\n"), 0;
     if (options.action == Options::Action::print_config) return out(server::print_config()), 0;
+    if (options.action == Options::Action::check) {
+        const auto findings = server::check_all(options);
+        out(options.json ? server::findings_json(findings) : server::findings_text(findings));
+        return server::any_wrong(findings) ? kRefused : 0;
+    }
     auto config = server::load_config(options.config);
     if (!config) {
         std::fputs(config.error().text.c_str(), stderr);

@@ -10,10 +10,12 @@ namespace po = boost::program_options;
 
 po::options_description description(Options& options) {
     po::options_description out("posthornd: receives mail, keeps it safe, delivers it");
-    out.add_options()                                                                     //
-        ("config,c", po::value(&options.config), "configuration file")                    //
-        ("check-config", "say what is wrong with the configuration, and end")             //
-        ("print-config", "write the commented configuration with all defaults, and end")  //
+    out.add_options()                                                                                         //
+        ("config,c", po::value(&options.config), "configuration file")                                        //
+        ("check-config", "say what is wrong with the configuration, and end")                                 //
+        ("check", "say whether a server can work with it on this machine, and end: 1 if something is wrong")  //
+        ("json", po::bool_switch(&options.json), "with --check: as JSON")                                     //
+        ("print-config", "write the commented configuration with all defaults, and end")                      //
         ("ephemeral", po::bool_switch(&options.ephemeral),
          "allow a spool that does not survive a crash of the machine")  //
         ("version", "say the version, and end")                         //
@@ -37,8 +39,12 @@ std::expected<Options, std::string> parse_options(int argc, const char* const* a
             options.action = Options::Action::version;
         else if (given.contains("print-config"))
             options.action = Options::Action::print_config;
+        else if (given.contains("check"))
+            options.action = Options::Action::check;
         else if (given.contains("check-config"))
             options.action = Options::Action::check_config;
+        if (options.json && options.action != Options::Action::check)
+            return std::unexpected("--json goes with --check");
         if (given.contains("config") && options.config.empty()) return std::unexpected("--config wants a file");
     } catch (const po::error& e) {
         return std::unexpected(e.what());

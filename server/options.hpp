@@ -7,8 +7,16 @@
 namespace posthorn::server {
 
 struct Options {
-    enum class Action : unsigned char { run, check_config, print_config, version, help } action = Action::run;
+    enum class Action : unsigned char {
+        run,
+        check_config,
+        check,
+        print_config,
+        version,
+        help
+    } action = Action::run;
     std::string config;  // empty: where it usually is
+    bool json = false;   // of check
     bool ephemeral = false;
 };
 

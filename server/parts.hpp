@@ -31,6 +31,7 @@
 #include "server/high_water.hpp"
 #include "server/notify.hpp"
 #include "server/pid_file.hpp"
+#include "server/replay.hpp"
 #include "server/status.hpp"
 #include "server/steering.hpp"
 #include "server/watchdog.hpp"
@@ -98,6 +99,7 @@ struct Daemon::Parts {
 
     std::unique_ptr<Status> status;
     std::unique_ptr<Steering> steering;
+    std::unique_ptr<Replay> replay;
     std::unique_ptr<health::Service> health;
     std::unique_ptr<control::Server> control;
     std::unique_ptr<Watchdog> watchdog;  // null without a service manager

@@ -25,7 +25,8 @@ public:
         delivery::Service& delivery;
         net::Resolver& resolver;
     };
-    Status(Deps deps, std::string hostname, std::vector<Bound> listeners);
+    // `config`: the file's path; empty: embedded defaults.
+    Status(Deps deps, std::string hostname, std::string config, std::vector<Bound> listeners);
 
     net::Task<base::Result<control::Value>> status(net::Loop& loop) override;
 
@@ -38,6 +39,7 @@ public:
 private:
     Deps deps_;
     std::string hostname_;
+    std::string config_;
     std::vector<Bound> listeners_;
     base::SteadyTime started_;
 };

@@ -100,8 +100,31 @@ constexpr std::array kStats = {
              .max = 86'400,
              .local = true},
 };
-constexpr std::array kRoute = {
+constexpr std::array kDomain = {
     Argument{.name = "domain", .type = ArgType::text, .required = true, .plain = true, .help = "A domain."},
+};
+
+constexpr std::array kRoute = {
+    Argument{.name = "address",
+             .type = ArgType::text,
+             .required = true,
+             .plain = true,
+             .help = "An address, or a domain."},
+};
+constexpr std::array kPlan = {
+    Argument{
+        .name = "file", .type = ArgType::text, .required = true, .plain = true, .help = "A configuration file."},
+    Argument{.name = "since", .type = ArgType::duration, .help = "Only mail that was seen less long ago."},
+};
+constexpr std::array kCheck = {
+    Argument{.name = "config",
+             .type = ArgType::text,
+             .help = "The configuration file; if not given that of the server that runs, or where it usually is.",
+             .local = true},
+    Argument{.name = "server",
+             .type = ArgType::text,
+             .help = "The program posthornd; if not given it is sought beside this one and in PATH.",
+             .local = true},
 };
 
 constexpr std::array kTrace = {
@@ -223,7 +246,6 @@ constexpr std::array kCommands = {
             .args = kImport,
             .body = true},
     Command{"queue.stats", Role::read, Shape::fields, "Figures of the queue and its destinations.", kStats},
-    Command{"queue.route", Role::read, Shape::fields, "How mail for a domain goes now, and why.", kRoute},
     Command{"queue.retry", Role::write, Shape::table, "Try again now.", kWhich},
     Command{"queue.process-now", Role::write, Shape::table, "Try everything again now.", {}},
     Command{"queue.freeze", Role::write, Shape::table,
@@ -232,6 +254,8 @@ constexpr std::array kCommands = {
     Command{"queue.redirect", Role::write, Shape::fields,
             "Sends a message to another address instead of its pending recipients.", kRedirect},
     Command{"queue.delete", Role::write, Shape::table, "Give up pending recipients.", kDelete},
+    Command{"route", Role::read, Shape::table,
+            "Which rules decide about mail for an address now, and where it goes; nothing is sent.", kRoute},
     Command{"destinations", Role::read, Shape::table,
             "Where mail goes to now: connections, bucket, backlog, last error, TLS.", kDestinations},
     Command{
@@ -256,8 +280,8 @@ constexpr std::array kCommands = {
     Command{"dns.clear-cache", Role::write, Shape::fields, "Forgets what DNS said of a name, or everything.",
             kClear},
     Command{"dns.lookup", Role::read, Shape::table,
-            "A domain's mail hosts and their addresses, as mail would find them.", kRoute},
-    Command{"dns.refresh", Role::write, Shape::table, "The same, asked anew.", kRoute},
+            "A domain's mail hosts and their addresses, as mail would find them.", kDomain},
+    Command{"dns.refresh", Role::write, Shape::table, "The same, asked anew.", kDomain},
     Command{"dns.list-overrides",
             Role::read,
             Shape::table,
@@ -285,6 +309,15 @@ constexpr std::array kCommands = {
     Command{"alias.remove", Role::write, Shape::fields, "Takes an alias away, or some of its targets.", kAliasRemove},
     Command{
         "token.new", Role::read, Shape::fields, "A new token for [control.auth], and its SHA-256 sum.", {}, true},
+    Command{.name = "config.plan",
+            .role = Role::write,
+            .shape = Shape::table,
+            .help = "What another configuration would have decided otherwise about the mail of the history.",
+            .args = kPlan,
+            .body = true},
+    Command{"check", Role::read, Shape::table,
+            "Whether the server can work on this machine: what is wrong, and the remedy. It may be up or down.",
+            kCheck, true},
     Command{"trace", Role::read, Shape::timeline, "What happened to a message, an address or a client.", kTrace},
 };
 

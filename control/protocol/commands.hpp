@@ -50,7 +50,7 @@ struct Command {
     std::string_view help;
     std::span<const Argument> args;
     bool local = false;  // mailctl does it itself, the server knows nothing of it
-    bool body = false;   // a long request: what mailctl reads from its standard input goes with it
+    bool body = false;   // a long request: a message that mailctl reads, or the file that its argument `file` names
 };
 
 inline constexpr std::size_t kMaxIds = 1000;    // of one request

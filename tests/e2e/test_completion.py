@@ -59,7 +59,7 @@ def _completes(shell, identity):
     shell.type("\r", rf"b@example\.net(.|\n)*{PROMPT}")
     shell.type("mailctl queue list --status fro\t", "--status frozen")
     shell.type("\x15mailctl queue list --status=fro\t", "--status=frozen")
-    shell.type("\x15mailctl queue route exam\t", r"route example\.net")
+    shell.type("\x15mailctl route exam\t", r"route example\.net")
     shell.type("\x15mailctl --control-socket=/nowhere queue view \t", "view ")
     shell.type("\x15echo all is w''ell\r", "all is well")  # nothing but the line was touched
 
@@ -95,5 +95,5 @@ def fish_completes_commands_options_ids_and_domains(t):
     assert offered("mailctl queue view ") == [identity]
     assert offered("mailctl queue list --status fro") == ["frozen"]
     assert offered("mailctl queue list --status=fro") == ["--status=frozen"]
-    assert offered("mailctl queue route exam") == ["example.net"]
+    assert offered("mailctl route exam") == ["example.net"]
     assert "bash" in offered("mailctl completion ")

@@ -87,7 +87,7 @@ def an_override_set_at_run_time_holds_until_it_is_removed(t):
     whole = [("example.net", one.address, "config"), ("*.example.org", two.address, "runtime"),
              ("example.net", two.address, "runtime")]
     assert listed() == whole, listed()
-    assert any(two.address in line for line in daemon.mailctl("queue", "route", "example.net", json_output=True))
+    assert any(two.address in step["result"] for step in daemon.mailctl("route", "example.net", json_output=True))
     daemon.restart()
     daemon.mailctl("system", "reload")
     assert listed() == whole
@@ -138,3 +138,42 @@ def dns_is_looked_up_listed_and_forgotten(t):
     failed = daemon.mailctl("dns", "lookup", "example.net", json_output=True, timeout=120)
     assert failed[0]["status"] in ("timed out", "server failed", "local failure") and failed[0]["text"], failed
     assert daemon.mailctl("dns", "lookup", "no domain", check=False).returncode == 2
+
+
+def a_route_tells_every_rule_that_decides_and_sends_nothing(t):
+    knot = t.knot("example.net MX 20 two.example.net\nexample.net MX 10 one.example.net\n"
+                  "one.example.net A 192.0.2.1\ntwo.example.net A 192.0.2.2\nrelay.test A 192.0.2.3")
+    daemon = t.daemon({"dns": {"servers": [knot.address]}, "smtp": {"relay_domains": ["example.net"]},
+                       "delivery": {"domains": {"example.net": {"tls": "require", "max_connections": 3},
+                                                "*.example.org": {"smarthost": "relay.test:587"}}}})
+
+    def route(address):
+        return [(step["rule"], step["result"]) for step in daemon.mailctl("route", address, json_output=True)]
+
+    told = route("someone@Example.NET")
+    rules = [rule for rule, _ in told]
+    assert rules == ["relay", "local", "rule", "next hop", "tls", "rate", "connections", "mx", "mx", "address",
+                     "address"], told
+    by = dict(told)
+    assert "from everybody" in by["relay"] and "require" in by["tls"] and by["connections"].startswith("3 "), told
+    assert [result for rule, result in told if rule == "mx"] == ["10 one.example.net", "20 two.example.net"], told
+    assert ("address", "one.example.net: 192.0.2.1") in told, told
+
+    told = route("x@a.example.org")
+    assert "trusted clients" in dict(told)["relay"] and "relay.test:587" in dict(told)["next hop"], told
+    assert told[-1] == ("address", "relay.test: 192.0.2.3"), told
+
+    daemon.mailctl("dns", "set-override", "example.net", "192.0.2.9:26")
+    daemon.mailctl("queue", "freeze", "--domain", "example.net")
+    told = route("example.net")
+    assert ("frozen", "the domain is held back") in told and told[-1][0] == "connections", told
+    assert any(rule == "override" and "192.0.2.9:26" in result for rule, result in told), told
+    assert "192.0.2.9:26" in dict(told)["next hop"], told
+    nowhere = route("x@gone.test")
+    assert nowhere[-1][0] == "mx" and "no such name" in nowhere[-1][1], nowhere
+
+    assert daemon.mailctl("route", "not an address", check=False).returncode == 2
+    assert "RULE" in daemon.mailctl("route", "x@example.net").stdout
+    assert not daemon.queue()
+    daemon.stop()
+    assert daemon.mailctl("route", "x@example.net", check=False).returncode == 3

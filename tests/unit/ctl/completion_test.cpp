@@ -57,7 +57,7 @@ TEST_CASE("completion: ids and domains are the server's to tell") {
     CHECK(ctl::complete(Words{"queue", "retry", "01ARZ3NDEKTSV4RRFFQ69G5FAV", ""}).wanted == Wanted::ids);
     CHECK(ctl::complete(Words{"queue", "list", "--domain", ""}).wanted == Wanted::domains);
     CHECK(ctl::complete(Words{"queue", "list", "--domain=ex"}).wanted == Wanted::domains);
-    CHECK(ctl::complete(Words{"queue", "route", ""}).wanted == Wanted::domains);
+    CHECK(ctl::complete(Words{"route", ""}).wanted == Wanted::domains);
     CHECK(ctl::complete(Words{"--control-socket", ""}).wanted == Wanted::files);
     CHECK(ctl::complete(Words{"--control-socket", "/a", "queue", "view", ""}).socket == "/a");
     CHECK(ctl::complete(Words{"--control-socket=/b", "queue", "view", ""}).socket == "/b");
@@ -85,6 +85,6 @@ TEST_CASE("completion: what the queue knows, and nothing that a shell could take
     REQUIRE(domains.size() == 2);
     CHECK(domains[0].word == "--domain=one.example");
     CHECK(domains[1].word == "--domain=other.example");
-    CHECK(ctl::known_to_queue(ctl::complete(Words{"queue", "route", ""}), list).size() == 2);
-    CHECK(ctl::known_to_queue(ctl::complete(Words{"queue", "route", ""}), control::Value::map()).empty());
+    CHECK(ctl::known_to_queue(ctl::complete(Words{"route", ""}), list).size() == 2);
+    CHECK(ctl::known_to_queue(ctl::complete(Words{"route", ""}), control::Value::map()).empty());
 }
