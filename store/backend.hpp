@@ -37,4 +37,9 @@ public:
 // A permanent error is a refusal to start, to be shown to the operator as it stands.
 base::Result<std::unique_ptr<Backend>> open_store(Config config, Ports ports);
 
+// The same as Keeper's, of an account of a store that nobody runs; blocking. While the server has it open: temporary, EBUSY.
+base::Result<CheckReport> check_offline(const Config& config, Ports ports, const mail::AccountName& account,
+                                        bool bodies);
+base::Result<RepairReport> repair_offline(const Config& config, Ports ports, const mail::AccountName& account);
+
 }  // namespace posthorn::store

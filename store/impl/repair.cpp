@@ -22,10 +22,14 @@ bool sound(const std::string& path) {
            !(*db)->error().has_value();
 }
 
-// With what its log holds: opened as it would be, and looked through.
-bool opens(const std::string& path, const mail::AccountName& name, const base::Clock& clock) {
+// With what its log holds: opened as it would be, and looked through. An error: it cannot be said, somebody has it, or
+// the disk does not let us.
+base::Result<bool> opens(const std::string& path, const mail::AccountName& name, const base::Clock& clock) {
     const auto index = Index::open(path, name, clock);
-    if (!index) return false;
+    if (!index) {
+        if (index.error().code == EUCLEAN) return false;
+        return std::unexpected(index.error());
+    }
     auto line = (*index)->db().query("PRAGMA quick_check(1)");
     return line.next() && line.text(0) == "ok";
 }
@@ -139,7 +143,9 @@ base::Result<RepairReport> repair_account(const std::shared_ptr<Shared>& shared,
     if (!disk.status(folder + "/bodies")) return refuse(ENOENT, "there is no account " + name.text());
     const auto path = folder + "/index.sqlite";
     RepairReport report;
-    if (!disk.status(path) || !opens(path, name, shared->clock)) {
+    const auto sane = disk.status(path) ? opens(path, name, shared->clock) : base::Result<bool>(false);
+    if (!sane) return std::unexpected(sane.error());
+    if (!*sane) {
         report.index_was_lost = true;
         if (auto done = put_aside(*shared, folder); !done) return std::unexpected(done.error());
         const auto snapshot = newest_snapshot(disk, folder);

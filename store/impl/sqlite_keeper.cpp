@@ -110,4 +110,34 @@ net::Task<> SqliteStore::collect_all(net::Loop& loop, std::shared_ptr<const std:
     }
 }
 
+// ---- with the server down
+
+namespace {
+
+base::Result<std::shared_ptr<Shared>> shared_of(const Config& config, const Ports& ports,
+                                                const mail::AccountName& account) {
+    auto shared =
+        std::make_shared<Shared>(config, ports.disk, ports.pool, ports.clock, ports.high_water, ports.metrics);
+    if (!ports.disk.status(shared->folder(account) + "/bodies"))
+        return refuse(ENOENT, "there is no account " + account.text());
+    return shared;
+}
+
+}  // namespace
+
+base::Result<CheckReport> check_offline(const Config& config, Ports ports, const mail::AccountName& account,
+                                        bool bodies) {
+    auto shared = shared_of(config, ports, account);
+    if (!shared) return std::unexpected(shared.error());
+    const auto open = OpenAccount::open(*shared, account, 0);
+    if (!open) return std::unexpected(open.error());
+    return check_account(**open, bodies);
+}
+
+base::Result<RepairReport> repair_offline(const Config& config, Ports ports, const mail::AccountName& account) {
+    auto shared = shared_of(config, ports, account);
+    if (!shared) return std::unexpected(shared.error());
+    return repair_account(*shared, account, 0);
+}
+
 }  // namespace posthorn::store

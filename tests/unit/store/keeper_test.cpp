@@ -158,6 +158,27 @@ TEST_CASE("a lost index is made again from its newest snapshot and what is newer
     CHECK(h.get(h.store().changes(h.loop(), h.jane, h.box().id, before.mailbox.highest_modseq)).too_old);
 }
 
+TEST_CASE("an account is checked and repaired with the server down, and not behind its back") {
+    const base::log::Capture quiet;
+    Keeping h;
+    h.fill();
+    const Ports ports{*h.disk, *h.pool, h.loops.clock(), h.metrics, &h.high_water};
+    auto refused = check_offline(h.config, ports, h.jane, false);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == EBUSY);
+    CHECK(repair_offline(h.config, ports, h.jane).error().code == EBUSY);
+    CHECK(fs::exists(h.account_folder() + "/index.sqlite"));
+    h.close();
+    CHECK(check_offline(h.config, ports, h.jane, true)->findings == 0);
+    CHECK(check_offline(h.config, ports, h.john, true).error().code == ENOENT);
+    fs::remove(h.the_large());
+    CHECK(check_offline(h.config, ports, h.jane, true)->missing == 1);
+    CHECK(repair_offline(h.config, ports, h.jane)->dropped == 1);
+    CHECK(check_offline(h.config, ports, h.jane, true)->findings == 0);
+    h.open();
+    h.clean();
+}
+
 TEST_CASE("a backup of a running account is restored under a new UIDVALIDITY") {
     const base::log::Capture quiet;
     Keeping h;
