@@ -8,13 +8,18 @@
 #include "auth/impl/directory_service.hpp"
 #include "auth/impl/embedded.hpp"
 #include "auth/impl/file_backend.hpp"
+#include "auth/impl/ldap_backend.hpp"
 #include "auth/impl/login_service.hpp"
 #include "auth/impl/lookup.hpp"
+#include "auth/impl/oauth_verifier.hpp"
+#include "auth/impl/sql_backend.hpp"
 
 namespace posthorn::auth {
 namespace {
 
 using namespace impl;
+
+constexpr std::size_t kOutsideQueue = 1000;
 
 // The embedded directory is there for marks and mailctl also when it is not among the backends.
 class Borrowed final : public Backend {
@@ -60,7 +65,9 @@ public:
         lookup_ = std::make_unique<Lookup>(std::move(backends));
         directory_ = std::make_unique<DirectoryService>(
             *lookup_, DirectoryService::Rules{config.separator, config.default_domain, config.postmaster});
-        provider_ = std::make_unique<LoginService>(*lookup_, nullptr, *hashing_, deps.metrics,
+        if (!config.oauth.introspection_url.empty() || !config.oauth.jwks_url.empty())
+            tokens_ = std::make_unique<OAuthVerifier>(config.oauth, deps.http, deps.clock);
+        provider_ = std::make_unique<LoginService>(*lookup_, tokens_.get(), *hashing_, deps.metrics,
                                                    LoginRules{.default_domain = config.default_domain,
                                                               .cost = config.cost,
                                                               .failure_delay = config.failure_delay,
@@ -80,19 +87,30 @@ public:
     HighMarks& marks() override { return embedded_->marks(); }
 
 private:
+    // Threads that wait for another server: one that is slow holds up its own questions alone.
+    net::Pool& outside(std::string name, std::size_t connections) {
+        return *pools_.emplace_back(net::make_pool(std::move(name), connections, kOutsideQueue));
+    }
+
     base::Result<std::unique_ptr<Backend>> make(BackendKind kind, const Deps& deps, const Config& config) {
         switch (kind) {
             case BackendKind::embedded: return std::make_unique<Borrowed>(*embedded_);
             case BackendKind::file: return FileBackend::open(config.file.path, deps.disk);
+            case BackendKind::sql:
+                return std::make_unique<SqlBackend>(config.sql, outside("sql", config.sql.connections));
+            case BackendKind::ldap:
+                return std::make_unique<LdapBackend>(config.ldap, outside("ldap", config.ldap.connections));
         }
         return base::fail(base::ErrorKind::internal, "an unknown backend");
     }
 
     std::unique_ptr<Embedded> embedded_;
+    std::unique_ptr<OAuthVerifier> tokens_;
     std::unique_ptr<Lookup> lookup_;
     std::unique_ptr<DirectoryService> directory_;
     std::unique_ptr<LoginService> provider_;
-    std::shared_ptr<net::Pool> hashing_;  // goes first: its jobs may look at the rest
+    std::shared_ptr<net::Pool> hashing_;
+    std::vector<std::unique_ptr<net::Pool>> pools_;  // go first: their jobs look at the backends
 };
 
 }  // namespace

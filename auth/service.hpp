@@ -9,6 +9,7 @@
 #include "auth/high_marks.hpp"
 #include "auth/provider.hpp"
 #include "base/metrics.hpp"
+#include "net/http_client.hpp"
 #include "net/pool.hpp"
 
 namespace posthorn::auth {
@@ -26,6 +27,7 @@ struct Deps {
     const base::Clock& clock;
     net::Pool& disk;
     base::Metrics& metrics;
+    net::HttpClient http;  // for OAuth; what it stands on outlives the service
 };
 
 // Opens the embedded directory (made when absent; its folder must be there) and the configured backends; blocks, at

@@ -33,6 +33,7 @@ struct HttpPost {
     std::string content_type;
     HttpFields fields;  // beside Host, Content-Type, Content-Length and Connection
     std::string body;
+    std::string method = "POST";  // or "GET": then without body and Content-Type
 };
 
 class HttpClient {

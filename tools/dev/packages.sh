@@ -2,7 +2,7 @@
 
 build_packages=(g++ meson ninja-build pkg-config python3 libssl-dev libc-ares-dev libfmt-dev libtomlplusplus-dev
     libsodium-dev libcrypt-dev
-    libsqlite3-dev
+    libsqlite3-dev libpq-dev libmariadb-dev libldap-dev
     rapidjson-dev libidn2-dev libgsasl-dev libicu-dev doctest-dev)
 bench_packages=(liburing-dev valgrind xfsprogs)
 msmtp gsasl
@@ -97,7 +97,10 @@ msgpack() {
 peers() {
     unpack "$build/peers/postfix" postfix || return 1
     unpack "$build/peers/knot" knot || return 1
-    unpack "$build/peers/dovecot" dovecot-core dovecot-lmtpd
+    unpack "$build/peers/dovecot" dovecot-core dovecot-lmtpd || return 1
+    unpack "$build/peers/slapd" slapd || return 1
+    unpack "$build/peers/mariadb" mariadb-server-core mariadb-client-core || return 1
+    unpack "$build/peers/postgresql" postgresql
 }
 
 # What every build needs, and two things it can do without. ccache only saves time: where it cannot be had that is said once.

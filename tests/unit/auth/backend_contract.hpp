@@ -32,7 +32,7 @@ inline bool right_password(net::SimLoops& loops, impl::Backend& backend, mail::A
     auto& loop = loops.at(0);
     if (backend.checks()) {
         const auto answer = answer_of(loops, backend.check(loop, std::move(name), password));
-        REQUIRE(answer);
+        if (!answer) FAIL(answer.error().log_text);
         return *answer;
     }
     const auto secrets = answer_of(loops, backend.secrets(loop, std::move(name)));
@@ -47,7 +47,7 @@ inline void backend_contract(net::SimLoops& loops, impl::Backend& backend) {
     const auto find = [&](std::string local, std::string domain) {
         const mail::AccountName name{std::move(local), std::move(domain)};
         auto found = answer_of(loops, backend.find(loop, name));
-        REQUIRE(found);
+        if (!found) FAIL(found.error().log_text);
         return *found;
     };
 
