@@ -23,8 +23,10 @@ smtp::ServerOptions options_for(const Settings& settings, const net::Endpoint& p
                     policy::contains(settings.trace_peers, peer.ip);
     if (settings.has_auth() && services.provider != nullptr) {
         options.mechanisms = mechanisms_of(services.provider->mechanisms());
-        options.clear_auth = !options.proxy_header && peer.unix_path.empty() &&
-                             policy::contains(settings.listener.smtp.plaintext_auth_networks, peer.ip);
+        // Nobody reads along on a Unix socket.
+        options.clear_auth =
+            !settings.listener.address.unix_path.empty() ||
+            (!options.proxy_header && policy::contains(settings.listener.smtp.plaintext_auth_networks, peer.ip));
     }
     return options;
 }

@@ -77,7 +77,7 @@ private:
         auth::Quota quota;
     };
     bool is_local(const mail::Address& address) const;
-    mail::Address candidate_address() const;
+    const mail::Address& candidate_address() const;
     net::Task<smtp::Verdict> ask_recipient();
     net::Task<smtp::Verdict> ask_room(Room room);
     net::Task<std::vector<Room>> rooms_behind(std::vector<mail::Address> targets);

@@ -109,7 +109,7 @@ void Session::took_login(auth::Login login) {
 
 // Who has logged in here; null: nobody, or a front end said who it is (XCLIENT LOGIN).
 const auth::Account* Session::account() const {
-    return account_ && !machine_.peer().auth_user.empty() ? &*account_ : nullptr;
+    return account_ && account_->name.text() == machine_.peer().auth_user ? &*account_ : nullptr;
 }
 
 // RFC 6409 §6.1

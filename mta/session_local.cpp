@@ -36,7 +36,7 @@ bool Session::is_local(const mail::Address& address) const {
 }
 
 // The address mail for the newest recipient goes to: a bare "postmaster" (RFC 5321 §4.5.1) is the configured one.
-mail::Address Session::candidate_address() const {
+const mail::Address& Session::candidate_address() const {
     const auto& address = machine_.candidate().address;
     return address.domain.empty() && settings_->postmaster ? *settings_->postmaster : address;
 }

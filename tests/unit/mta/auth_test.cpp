@@ -132,3 +132,20 @@ TEST_CASE("a token logs in") {
     CHECK(home.say(*client, "\r\n").starts_with("535 5.7.8 "));
     CHECK(home.say(*client, "AUTH XOAUTH2 " + bearer("t0ken") + "\r\n").starts_with("235 "));
 }
+
+TEST_CASE("a Unix socket needs no TLS for a password") {
+    Home home;
+    home.listener.address = net::Endpoint{.unix_path = "/run/submission.sock"};
+    CHECK(offer(home, "192.0.2.7")
+              .contains("250-AUTH SCRAM-SHA-256 SCRAM-SHA-1 OAUTHBEARER XOAUTH2 PLAIN LOGIN\r\n"));
+}
+
+TEST_CASE("a front end that names another user takes the login away") {
+    Home home;
+    home.listener.smtp.xclient_networks = policy::loopback_networks();
+    auto client = home.logged_in();
+    CHECK(home.say(*client, "XCLIENT LOGIN=bob@example.org\r\n").starts_with("220 "));
+    home.say(*client, "EHLO c\r\n");
+    // No login of ours: neither ann's address nor her limits count.
+    CHECK(home.send(*client, "bob@example.org", "far@example.net") == "250");
+}
