@@ -12,28 +12,6 @@ namespace {
 
 using Kind = mail::Outcome::Kind;
 
-std::string_view status_label(const base::Result<store::Added>& result) {
-    if (result) return result->duplicate ? "duplicate" : "stored";
-    return store::is_over_quota(result.error()) ? "over_quota" : "failed";
-}
-
-void count(base::Metrics& metrics, const std::string& domain, const base::Result<store::Added>& result,
-           std::uint64_t size, base::Duration took) {
-    metrics
-        .counter("posthorn_store_deliveries_total", "Deliveries into mailboxes by what they came to",
-                 {{"domain", domain}, {"status", std::string(status_label(result))}})
-        .add();
-    metrics
-        .histogram("posthorn_store_delivery_duration_seconds", "Until a delivery was durable",
-                   base::seconds_bounds(), {{"domain", domain}})
-        .observe(std::chrono::duration<double>(took).count());
-    if (!result || result->duplicate) return;
-    metrics
-        .histogram("posthorn_store_delivery_size_bytes", "Size of delivered messages",
-                   {1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864}, {{"domain", domain}})
-        .observe(static_cast<double>(size));
-}
-
 // What an error of the store means for the recipient.
 mail::Outcome failure(const base::Error& error, bool bounce_over_quota) {
     mail::Outcome outcome;
@@ -338,7 +316,6 @@ void LocalAgent::stored(LocalWork& work, LocalWork::Mailbox& to, const base::Res
                 "delivery.store_failed",
                 {{"message_id", work.job->id.to_string()}, {"account", account}, {"msg", result.error().log_text}});
     }
-    count(context_->shared->metrics.registry, to.account.name.domain, result, work.text->size(), now - began);
     add_store(work.trail, began, now, account, to.outcome);
 }
 
