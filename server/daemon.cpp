@@ -308,7 +308,8 @@ base::Result<void> Daemon::serve() {
     p.loops->start();
     p.admin->start();
     if (auto started = p.delivery->start(); !started) return started;
-    p.receiver->start(*p.queue, {.directory = &p.auth->directory(), .provider = &p.auth->provider()});
+    p.receiver->start(*p.queue,
+                      {.directory = &p.auth->directory(), .provider = &p.auth->provider(), .store = p.store.get()});
     p.pop3->start(p.auth->provider(), *p.store);
     p.control->start();
     if (p.health) p.health->start();
