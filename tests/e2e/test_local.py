@@ -4,8 +4,9 @@ import os
 import re
 import subprocess
 
+from harness import accounts
 from harness.smtp import Closed, message, submit
-from harness.store import add_accounts, inbox
+from harness.store import inbox
 from harness.text import trace_of
 from harness.wait import until
 
@@ -20,7 +21,7 @@ def _inbox(daemon, account):
 
 def mail_comes_to_rest_as_it_was_sent(t):
     daemon = t.daemon()
-    add_accounts(daemon, ANN)
+    accounts.add(daemon, ANN)
     small = message("small", b".\r\n..\r\n" + bytes(b for b in range(1, 256) if b not in (10, 13)) + b"\r\n")
     large = message("large", b"".join(b"%d dots ...\r\n" % n for n in range(60_000)))
     for data in (small, large):
@@ -36,7 +37,7 @@ def mail_comes_to_rest_as_it_was_sent(t):
 def each_recipient_has_its_own_end(t):
     peer = t.peer()
     daemon = t.relay(peer)
-    add_accounts(daemon, ANN, BOB)
+    accounts.add(daemon, ANN, BOB)
     daemon.mailctl("account", "set", BOB, "--max-messages", "1")
     daemon.mailctl("alias", "add", "team@example.org", f"{ANN},one@example.net,two@example.net")
     daemon.mailctl("alias", "add", "full@example.org", BOB)  # BOB itself would be refused at RCPT
@@ -65,7 +66,7 @@ def each_recipient_has_its_own_end(t):
 
 def posthorn_sendmail_reaches_an_account(t):
     daemon = t.daemon()
-    add_accounts(daemon, ANN)
+    accounts.add(daemon, ANN)
     env = dict(os.environ, POSTHORN_SPOOL_DIR=str(daemon.spool), POSTHORN_RUNTIME_DIR=str(daemon.runtime))
     subprocess.run([t.build / "ctl/posthorn-sendmail", "-i", "-f", "me@example.com", ANN],
                    input=b"Subject: local\n\nhello\n", check=True, timeout=30, env=env)
@@ -77,7 +78,7 @@ def posthorn_sendmail_reaches_an_account(t):
 def kills_in_a_storm_lose_nothing_and_double_nothing(t):
     """kill -9 while mail goes into two accounts: what was acknowledged is there, once; nothing is there twice."""
     daemon = t.daemon()
-    add_accounts(daemon, ANN, BOB)
+    accounts.add(daemon, ANN, BOB)
     daemon.mailctl("alias", "add", "team@example.org", f"{ANN},{BOB}")
     acknowledged, number = [], 0
     for storm in range(3):

@@ -26,14 +26,3 @@ def inbox(data: Path, account: str, mailbox="INBOX"):
             out.append(file.read(size))
         assert len(out[-1]) == size, (path, offset, size)
     return out
-
-
-def add_accounts(daemon, *addresses):
-    """By mailctl, with their domains; the password of each is "secret of ADDRESS"."""
-    known = set()
-    for address in addresses:
-        domain = address.partition("@")[2]
-        if domain not in known:
-            daemon.mailctl("domain", "add", domain, check=False)
-            known.add(domain)
-        daemon.mailctl("account", "add", address, input=f"secret of {address}\n")
