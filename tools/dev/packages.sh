@@ -7,7 +7,8 @@ build_packages=(g++ meson ninja-build pkg-config python3 libssl-dev libc-ares-de
 bench_packages=(liburing-dev valgrind xfsprogs)
 msmtp gsasl
 test_packages=(openssl swaks libnet-ssleay-perl python3 python3-yaml groff-base zsh fish
-    curl fetchmail getmail6 mpop)
+    curl fetchmail getmail6 mpop
+    isync neomutt offlineimap3)
 fmt_packages=(git clang-format-19)
 deb_packages=(dpkg-dev debootstrap)
 lint_packages=(git clang-tidy-19)

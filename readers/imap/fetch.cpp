@@ -1,0 +1,236 @@
+// FETCH (RFC 9051 §6.4.5): messages in batches, responses out in pieces.
+#include <algorithm>
+
+#include "proto/imap/structure.hpp"
+#include "proto/imap/text.hpp"
+#include "readers/imap/plan.hpp"
+
+namespace posthorn::imap {
+namespace {
+
+using Kind = FetchItem::Kind;
+
+// Messages asked of the store at once: with summaries, which may be large, and without.
+constexpr std::size_t kSummaries = 64;
+constexpr std::size_t kEntries = 2000;
+
+// RFC 3501's names for sections, as sections.
+FetchItem plain(FetchItem item) {
+    if (item.kind == Kind::rfc822_header) {
+        item.section.what = Section::What::header;
+        item.peek = true;
+    }
+    if (item.kind == Kind::rfc822_text) item.section.what = Section::What::text;
+    return item;
+}
+
+bool wants_summary(const FetchItem& item) {
+    switch (item.kind) {
+        case Kind::envelope:
+        case Kind::body:
+        case Kind::body_structure:
+        case Kind::rfc822_header:
+        case Kind::rfc822_text:
+        case Kind::preview: return true;
+        case Kind::section:
+        case Kind::binary:
+        case Kind::binary_size: return !item.section.part.empty() || item.section.what != Section::What::all;
+        default: return false;
+    }
+}
+
+bool has_octets(const FetchItem& item) {
+    switch (item.kind) {
+        case Kind::section:
+        case Kind::binary:
+        case Kind::rfc822:
+        case Kind::rfc822_header:
+        case Kind::rfc822_text: return true;
+        default: return false;
+    }
+}
+
+}  // namespace
+
+net::Task<Reply> Session::fetch() {
+    const auto command = std::get<Fetch>(machine_.command().what);
+    if (command.vanished && (!uid_command() || !machine_.enabled().qresync))
+        co_return Reply::bad("VANISHED is for UID FETCH, with QRESYNC enabled");
+    auto uids = named(command.set, uid_command());
+    if (!uids) co_return uids.error();
+    Plan plan;
+    for (const auto& item : command.items) {
+        plan.items.push_back(plain(item));
+        plan.summaries |= wants_summary(item);
+        plan.seen |= has_octets(item) && !plan.items.back().peek;
+    }
+    plan.seen &= !selected_->read_only;
+    plan.changed_since = command.changed_since.value_or(0);
+    if (command.changed_since || plan.names(Kind::modseq)) machine_.enable_condstore();
+    // RFC 7162 §3.1.4.1, RFC 9051 §6.4.9: told with each
+    if (command.changed_since && !plan.names(Kind::modseq)) plan.items.push_back({.kind = Kind::modseq});
+    if (uid_command() && !plan.names(Kind::uid)) plan.items.insert(plan.items.begin(), {.kind = Kind::uid});
+    if (command.vanished) {
+        const auto changes = co_await mail().changes(loop(), account_, selected_->id, plan.changed_since);
+        if (!changes) co_return failed("changes", changes.error());
+        // Where the log does not reach back, all that is not there may have vanished since (RFC 7162 §3.2.6).
+        auto gone = command.set.resolve(selected_->view.largest_uid());
+        if (changes->too_old) {
+            for (const auto& range : selected_->view.all().ranges()) gone.remove(range.first, range.last);
+        } else {
+            gone = gone.common(from_store(changes->vanished));
+        }
+        if (!gone.empty()) out() += "* VANISHED (EARLIER) " + gone.text() + "\r\n";
+    }
+    if (command.partial) *uids = slice(*uids, *command.partial);
+    bool all = true;
+    std::uint32_t at = 0;
+    for (auto batch = next_batch(*uids, at, plan.summaries ? kSummaries : kEntries); !batch.empty();
+         batch = next_batch(*uids, at, plan.summaries ? kSummaries : kEntries)) {
+        const bool whole = co_await fetch_batch(plan, std::move(batch));
+        all = all && whole;
+        if (lost_ || hurry_) break;
+    }
+    co_return all ? Reply::ok("Fetched") : Reply::ok("Some are gone or cannot be read", "EXPUNGEISSUED");
+}
+
+// False: not all of them could be shown.
+net::Task<bool> Session::fetch_batch(const Plan& plan, NumberSet uids) {
+    auto messages = co_await mail().messages(loop(), account_, selected_->id, to_store(uids), plan.summaries);
+    if (!messages) {
+        failed("fetch", messages.error());
+        co_return false;
+    }
+    bool all = messages->size() == uids.count();
+    std::erase_if(*messages, [&](const auto& message) { return message.entry.modseq <= plan.changed_since; });
+    std::set<store::Uid> newly_seen;
+    if (plan.seen) {
+        store::UidSet unseen;
+        for (const auto& message : *messages) {
+            if ((message.entry.flags & flag::seen) == 0) unseen.add(message.entry.uid);
+        }
+        if (!unseen.empty()) {
+            store::FlagChange change;
+            change.system = flag::seen;
+            const auto done =
+                co_await mail().store_flags(loop(), account_, selected_->id, unseen, std::move(change));
+            if (done) {
+                selected_->own.insert(done->modseq);
+                news_ = true;
+                for (const auto& entry : done->entries) {
+                    const auto found =
+                        std::ranges::find(*messages, entry.uid, [](const auto& m) { return m.entry.uid; });
+                    if (found == messages->end()) continue;
+                    found->entry = entry;
+                    newly_seen.insert(entry.uid);
+                }
+            }
+        }
+    }
+    for (const auto& message : *messages) {
+        const bool shown = co_await put_message(plan, message, newly_seen.contains(message.entry.uid));
+        all = all && shown;
+        const bool going = co_await flush();
+        if (!going) break;
+    }
+    co_return all;
+}
+
+net::Task<bool> Session::put_message(const Plan& plan, const store::Message& message, bool seen) {
+    const auto& entry = message.entry;
+    const auto number = selected_->view.number_of(entry.uid);
+    if (number == 0) co_return true;
+    // What can fail comes first: once a response has begun, it must be ended.
+    std::optional<mail::Summary> summary;
+    if (plan.summaries) {
+        auto made = co_await summary_of(message);
+        if (!made) co_return false;
+        summary = std::move(*made);
+    }
+    std::shared_ptr<store::Body> body;
+    if (std::ranges::any_of(plan.items,
+                            [](const auto& i) { return has_octets(i) || i.kind == Kind::binary_size; })) {
+        auto opened = co_await mail().open(loop(), account_, entry.email);
+        if (!opened) {
+            if (!store::is_missing(opened.error())) failed("open", opened.error());
+            co_return false;
+        }
+        body = std::move(*opened);
+    }
+    out() += "* ";
+    put_number(out(), number);
+    out() += " FETCH (";
+    bool first = true;
+    for (const auto& item : plan.items) {
+        if (!first) out() += ' ';
+        first = false;
+        switch (item.kind) {
+            case Kind::flags:
+                out() += "FLAGS ";
+                put_flags(out(), entry.flags, selected_->keywords);
+                break;
+            case Kind::uid:
+                out() += "UID ";
+                put_number(out(), entry.uid);
+                break;
+            case Kind::internal_date:
+                out() += "INTERNALDATE ";
+                put_date_time(out(), base::to_ms(message.received));
+                break;
+            case Kind::rfc822_size:
+                out() += "RFC822.SIZE ";
+                put_number(out(), entry.size);
+                break;
+            case Kind::envelope:
+                out() += "ENVELOPE ";
+                put_envelope(out(), summary->envelope, utf8());
+                break;
+            case Kind::body:
+                out() += "BODY ";
+                put_structure(out(), *summary, false, utf8());
+                break;
+            case Kind::body_structure:
+                out() += "BODYSTRUCTURE ";
+                put_structure(out(), *summary, true, utf8());
+                break;
+            case Kind::modseq:
+                out() += "MODSEQ (";
+                put_number(out(), entry.modseq);
+                out() += ')';
+                break;
+            case Kind::preview:
+                out() += "PREVIEW ";
+                put_string(out(), summary->preview, utf8());
+                break;
+            case Kind::save_date: out() += "SAVEDATE NIL"; break;
+            case Kind::email_id:
+                out() += "EMAILID (M";
+                put_number(out(), entry.email);
+                out() += ')';
+                break;
+            case Kind::thread_id:
+                out() += "THREADID (T";
+                put_number(out(), message.thread);
+                out() += ')';
+                break;
+            case Kind::section:
+            case Kind::rfc822:
+            case Kind::rfc822_header:
+            case Kind::rfc822_text:
+                if (!co_await put_section(item, message, summary ? &*summary : nullptr, body)) co_return false;
+                break;
+            case Kind::binary:
+            case Kind::binary_size:
+                if (!co_await put_binary(item, summary ? &*summary : nullptr, body)) co_return false;
+                break;
+        }
+    }
+    if (seen && !plan.names(Kind::flags)) {
+        out() += " FLAGS ";
+        put_flags(out(), entry.flags, selected_->keywords);
+    }
+    out() += ")\r\n";
+    co_return true;
+}
+
+}  // namespace posthorn::imap

@@ -1,0 +1,179 @@
+// One IMAP connection: the coroutine that performs what the session machine (proto/imap/server_session.hpp) asks for, on
+// the loop the connection lives on. The machine decides about the protocol, the store about mail; this stands between.
+//
+// Memory: the machine's input (32 KiB at most) and output (a piece of 64 KiB and what a message's items need), the runs of
+// UIDs of the selected mailbox, a batch of summaries while FETCH and SEARCH go on.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "mail/account.hpp"
+#include "mail/summary.hpp"
+#include "net/stream.hpp"
+#include "proto/imap/mailbox_view.hpp"
+#include "proto/imap/server_session.hpp"
+#include "readers/imap/settings.hpp"
+#include "readers/imap/worker.hpp"
+
+namespace posthorn::imap {
+
+// The mailbox a session has selected.
+struct Selected {
+    store::MailboxId id = 0;
+    std::string name;
+    bool read_only = false;
+    store::UidValidity uid_validity = 0;
+    store::ModSeq modseq = 0;  // up to which we know what happened
+    MailboxView view;
+    store::Keywords keywords;     // as the client knows them
+    std::set<store::ModSeq> own;  // changes of ours that the client has been told
+    NumberSet saved;              // "$", as UIDs (RFC 5182)
+};
+
+class Session : public std::enable_shared_from_this<Session> {
+public:
+    // On the stream's loop, which is the worker's; both outlive the session's coroutine.
+    static void start(Worker& worker, std::shared_ptr<const Settings> settings,
+                      std::unique_ptr<net::Stream> stream);
+
+    // Own loop. The session ends at once when it waits for a command, else with its next one.
+    void shut_down();
+    // Own loop. Patience is over: ends now, but for what the store has begun.
+    void close();
+
+private:
+    enum class Doing : std::uint8_t { nothing, reading, writing, handshake };
+    using Interruption = ServerSession::Interruption;
+
+    Session(Worker& worker, std::shared_ptr<const Settings> settings, std::unique_ptr<net::Stream> stream);
+
+    static net::Task<> run(std::shared_ptr<Session> self);
+    static net::Task<> farewell(std::shared_ptr<Session> self, std::string bytes);
+    bool may_come_in();
+    void ended();
+
+    // session.cpp: the connection
+    net::Task<> perform(ServerAction action);
+    net::Task<> read(ServerAction action);
+    net::Task<> write(ServerAction action);
+    net::Task<> handshake();
+    net::Task<> leave();
+    void broken(const net::IoResult& result);
+    void interrupt(Interruption why);
+    void arm();
+    void on_timer();
+    base::Duration timeout(ServerTimeout which) const;
+    // Sends what has gathered in out(), when it is more than a piece. False: the client is gone, no more is worth
+    // doing.
+    net::Task<bool> flush();
+
+    // login.cpp
+    net::Task<> login();
+    net::Task<auth::Login> look_up(sasl::Step need);
+    auth::Client client() const;
+
+    // commands.cpp: which function runs which command
+    net::Task<> run_command();
+    net::Task<Reply> dispatch();
+    Reply failed(std::string_view what, const base::Error& error) const;
+    net::Loop& loop() { return worker_.loop; }
+    store::Store& mail() { return *worker_.shared.store; }
+    std::string& out() { return machine_.out(); }
+    bool utf8() const { return machine_.enabled().utf8(); }
+    bool uid_command() const { return machine_.command().uid; }
+    std::optional<store::Quota> quota() const;
+
+    // sync.cpp: what others did to the selected mailbox
+    net::Task<> sync(bool may_expunge);
+    void tell(const store::MailboxChanges& changes, bool may_expunge, std::string& into);
+    void put_fetch_flags(std::string& into, const store::Entry& entry, bool with_uid);
+    void put_keywords(std::string& into);
+    void note_keywords(const store::Keywords& keywords);
+    void watch();
+    void on_notice();
+    static net::Task<> tell_idler(std::shared_ptr<Session> self);
+
+    // mailboxes.cpp, list.cpp
+    net::Task<Reply> select();
+    net::Task<> resynchronise(const Qresync& qresync, const store::Snapshot& snapshot);
+    net::Task<Reply> close_mailbox(bool expunge);
+    net::Task<Reply> create();
+    net::Task<Reply> remove();
+    net::Task<Reply> rename();
+    net::Task<Reply> subscribe();
+    net::Task<Reply> status();
+    net::Task<Reply> list();
+    net::Task<Reply> get_quota(bool root);
+    void put_status(const std::string& name, const store::Mailbox& mailbox, const std::vector<StatusItem>& items);
+
+    // fetch.cpp, body.cpp
+    struct Plan;
+    net::Task<Reply> fetch();
+    net::Task<bool> fetch_batch(const Plan& plan, NumberSet uids);
+    net::Task<bool> put_message(const Plan& plan, const store::Message& message, bool seen);
+    net::Task<bool> put_section(const FetchItem& item, const store::Message& message, const mail::Summary* summary,
+                                std::shared_ptr<store::Body> body);
+    net::Task<bool> put_binary(const FetchItem& item, const mail::Summary* summary,
+                               std::shared_ptr<store::Body> body);
+    net::Task<bool> stream_out(std::shared_ptr<store::Body> body, std::uint64_t begin, std::uint64_t end);
+    net::Task<base::Result<mail::Summary>> summary_of(const store::Message& message);
+
+    // change.cpp: STORE, COPY, MOVE, EXPUNGE
+    net::Task<Reply> store_flags();
+    net::Task<Reply> copy();
+    net::Task<Reply> expunge();
+
+    // append.cpp
+    struct Appending;
+    net::Task<> append(ServerAction action);
+    net::Task<> append_piece(std::string bytes);
+    net::Task<std::optional<Reply>> append_event(const AppendEvent& event, std::uint64_t size);
+    net::Task<Reply> append_commit();
+
+    // search.cpp
+    net::Task<Reply> search();
+    struct Hunt;
+    net::Task<bool> hunt_batch(Hunt& hunt, NumberSet uids);
+    net::Task<bool> matches_text(const SearchKey& key, const store::Message& message, const mail::Summary& summary);
+
+    // UIDs of the selected mailbox that a command names; an error when it names a message number that is not there.
+    std::expected<NumberSet, Reply> named(const SequenceSet& set, bool uid) const;
+
+    Worker& worker_;
+    std::shared_ptr<const Settings> settings_;
+    std::unique_ptr<net::Stream> stream_;
+    ServerSession machine_;
+    std::string id_;
+    base::SteadyTime began_;
+    base::SteadyTime deadline_;  // of the wait at hand
+    net::TimerId timer_ = 0;
+    base::SteadyTime timer_at_;
+    Doing doing_ = Doing::nothing;
+    bool interrupted_ = false;  // a farewell is on its way and closes the stream
+    bool hurry_ = false;        // close() came while nothing could be interrupted
+    bool lost_ = false;         // a write failed inside a command
+    std::optional<net::ClientLimits::Ticket> ticket_;
+
+    std::shared_ptr<auth::Provider::ScramAttempt> attempt_;
+    mail::AccountName account_;
+    auth::Quota quota_;
+    std::optional<Selected> selected_;
+    std::unique_ptr<store::Subscription> subscription_;
+    bool news_ = false;     // something happened in the account since the last sync()
+    bool telling_ = false;  // tell_idler() is at work
+    net::Event told_;       // it has ended
+    std::unique_ptr<Appending, void (*)(Appending*)> appending_;
+    std::size_t commands_ = 0;
+};
+
+// Of the wire's sets and the store's.
+store::UidSet to_store(const NumberSet& set);
+NumberSet from_store(const store::UidSet& set);
+// The next UIDs of `set` from `at` on, at most `count` of them; empty at the end.
+NumberSet next_batch(const NumberSet& set, std::uint32_t& at, std::size_t count);
+
+}  // namespace posthorn::imap

@@ -1,0 +1,179 @@
+// What others did to the selected mailbox, and when the client hears of it.
+#include "base/log.hpp"
+#include "proto/imap/text.hpp"
+#include "readers/imap/session.hpp"
+
+namespace posthorn::imap {
+namespace {
+
+// All there is, where the change log does not reach back so far.
+store::MailboxChanges all_of(store::Snapshot snapshot, const MailboxView& view) {
+    store::MailboxChanges changes;
+    NumberSet gone = view.all();
+    for (const auto& entry : snapshot.entries) gone.remove(entry.uid, entry.uid);
+    changes.vanished = to_store(gone);
+    changes.mailbox = std::move(snapshot.mailbox);
+    changes.changed = std::move(snapshot.entries);
+    changes.keywords = std::move(snapshot.keywords);
+    return changes;
+}
+
+}  // namespace
+
+void Session::watch() {
+    if (subscription_) return;
+    subscription_ = mail().watch(loop(), account_, [weak = weak_from_this()](const store::Notice&) {
+        if (const auto self = weak.lock()) self->on_notice();
+    });
+}
+
+// On the loop. In IDLE the client hears of it at once, else with its next command.
+void Session::on_notice() {
+    news_ = true;
+    if (!machine_.in_idle() || doing_ != Doing::reading || telling_ || interrupted_ || !selected_) return;
+    telling_ = true;
+    net::spawn(loop(), "imap idle", tell_idler(shared_from_this()));
+}
+
+// Writes beside the read of IDLE; the read's coroutine waits for us before it writes.
+net::Task<> Session::tell_idler(std::shared_ptr<Session> self) {
+    while (self->news_ && self->machine_.in_idle() && !self->interrupted_ && self->selected_) {
+        self->news_ = false;
+        auto& box = *self->selected_;
+        const auto changes = co_await self->mail().changes(self->loop(), self->account_, box.id, box.modseq);
+        if (!changes || changes->too_old || !self->machine_.in_idle() || self->interrupted_) {
+            self->news_ = true;  // the next command looks again
+            break;
+        }
+        std::string bytes;
+        self->tell(*changes, true, bytes);
+        if (bytes.empty()) continue;
+        const auto result =
+            co_await self->stream_->write(bytes, self->loop().now() + self->timeout(ServerTimeout::write));
+        if (!result.ok()) {
+            self->stream_->close();
+            break;
+        }
+    }
+    self->telling_ = false;
+    self->told_.notify_all();
+}
+
+net::Task<> Session::sync(bool may_expunge) {
+    if (!selected_) co_return;
+    auto& box = *selected_;
+    if (!news_) {
+        if (may_expunge && box.view.has_news()) {
+            store::MailboxChanges none;
+            none.mailbox.highest_modseq = box.modseq;
+            none.keywords = box.keywords;
+            tell(none, true, out());
+        }
+        co_return;
+    }
+    news_ = false;
+    auto changes = co_await mail().changes(loop(), account_, box.id, box.modseq);
+    if (changes && changes->too_old) {
+        auto snapshot = co_await mail().snapshot(loop(), account_, box.id);
+        if (!snapshot) {
+            changes = std::unexpected(snapshot.error());
+        } else {
+            changes = all_of(std::move(*snapshot), box.view);
+        }
+    }
+    if (!changes) {
+        if (!store::is_missing(changes.error())) {
+            failed("changes", changes.error());
+            news_ = true;
+            co_return;
+        }
+        // Another session deleted it: to this one all messages are gone.
+        store::MailboxChanges gone;
+        gone.mailbox.highest_modseq = box.modseq;
+        gone.vanished = to_store(box.view.all());
+        gone.keywords = box.keywords;
+        changes = std::move(gone);
+    }
+    tell(*changes, may_expunge, out());
+}
+
+void Session::put_keywords(std::string& into) {
+    const auto bits = flag::seen | flag::answered | flag::flagged | flag::deleted | flag::draft;
+    into += "* FLAGS ";
+    put_flags(into, ~std::uint64_t{0}, selected_->keywords);
+    into += "\r\n* OK [PERMANENTFLAGS ";
+    if (selected_->read_only) {
+        into += "()] Read only\r\n";
+        return;
+    }
+    put_flags(into, bits | ~std::uint64_t{31}, selected_->keywords);
+    into.back() = ' ';
+    into += "\\*)] Flags that last\r\n";
+}
+
+void Session::note_keywords(const store::Keywords& keywords) {
+    if (keywords.size() <= selected_->keywords.size()) return;
+    selected_->keywords = keywords;
+    put_keywords(out());
+}
+
+// "* 2 FETCH (FLAGS (...) [UID 5] [MODSEQ (9)])"
+void Session::put_fetch_flags(std::string& into, const store::Entry& entry, bool with_uid) {
+    const auto number = selected_->view.number_of(entry.uid);
+    if (number == 0) return;
+    into += "* ";
+    put_number(into, number);
+    into += " FETCH (";
+    if (with_uid) {
+        into += "UID ";
+        put_number(into, entry.uid);
+        into += ' ';
+    }
+    into += "FLAGS ";
+    put_flags(into, entry.flags, selected_->keywords);
+    if (machine_.enabled().condstore) {
+        into += " MODSEQ (";
+        put_number(into, entry.modseq);
+        into += ')';
+    }
+    into += ")\r\n";
+}
+
+void Session::tell(const store::MailboxChanges& changes, bool may_expunge, std::string& into) {
+    auto& box = *selected_;
+    auto& view = box.view;
+    NumberSet arrived;
+    for (const auto& entry : changes.changed) arrived.add(entry.uid);
+    std::vector<const store::Entry*> flags;
+    for (const auto& entry : changes.changed) {
+        if (view.number_of(entry.uid) != 0 && entry.modseq > box.modseq && !box.own.contains(entry.modseq))
+            flags.push_back(&entry);
+    }
+    view.arrived(arrived);
+    view.vanished(from_store(changes.vanished));
+    const auto told = view.tell(may_expunge);
+    if (machine_.enabled().qresync && !told.vanished.empty()) {
+        into += "* VANISHED " + told.vanished.text() + "\r\n";  // RFC 7162 §3.2.10
+    } else {
+        for (const auto number : told.expunged) {
+            into += "* ";
+            put_number(into, number);
+            into += " EXPUNGE\r\n";
+        }
+    }
+    for (const auto& range : told.vanished.ranges()) box.saved.remove(range.first, range.last);
+    if (told.exists) {
+        into += "* ";
+        put_number(into, view.size());
+        into += " EXISTS\r\n";
+    }
+    if (changes.keywords.size() > box.keywords.size()) {
+        box.keywords = changes.keywords;
+        put_keywords(into);
+    }
+    for (const auto* entry : flags) put_fetch_flags(into, *entry, machine_.enabled().condstore);
+    box.modseq = std::max(box.modseq, changes.mailbox.highest_modseq);
+    box.own.erase(box.own.begin(), box.own.upper_bound(box.modseq));
+}
+
+}  // namespace posthorn::imap
