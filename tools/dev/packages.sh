@@ -1,11 +1,9 @@
 # Sourced by ./dev: Debian packages, installed or, where they would conflict or start a daemon, unpacked below build/.
 
 build_packages=(g++ meson ninja-build pkg-config python3 libssl-dev libc-ares-dev libfmt-dev libtomlplusplus-dev
-    libsodium-dev libcrypt-dev
-    libsqlite3-dev libpq-dev libmariadb-dev libldap-dev
-    rapidjson-dev libidn2-dev libgsasl-dev libicu-dev doctest-dev)
+    rapidjson-dev libidn2-dev libicu-dev libgsasl-dev libsodium-dev libcrypt-dev libsqlite3-dev libpq-dev libmariadb-dev
+    libldap-dev doctest-dev)
 bench_packages=(liburing-dev valgrind xfsprogs)
-msmtp gsasl
 test_packages=(openssl swaks libnet-ssleay-perl python3 python3-yaml groff-base zsh fish
     curl fetchmail getmail6 mpop
     isync neomutt offlineimap3)
