@@ -291,7 +291,9 @@ base::Result<void> Daemon::serve() {
                                                         .vetting = *std::move(vetting),
                                                         .taken = taken_event(p.events, p.clock),
                                                         .max_size = [&p] { return p.max_message_size.load(); }});
-    p.replay = std::make_unique<Replay>(config_, [&p] { return p.delivery->overrides(); });
+    p.replay = std::make_unique<Replay>(
+        config_, [&p] { return p.delivery->overrides(); },
+        [&p](std::string_view domain) { return p.auth->directory().is_local_domain(domain); });
     handlers.merge(control::make_route_handlers(
         {.delivery = *p.delivery,
          .resolver = *p.resolver,

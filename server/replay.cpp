@@ -115,12 +115,16 @@ private:
 
 }  // namespace
 
-Decisions::Decisions(const Config& config, const delivery::Overrides& overrides)
-    : routing_(delivery::laid_over(config.delivery.routing, overrides)) {
+Decisions::Decisions(const Config& config, const delivery::Overrides& overrides, Locals locals)
+    : routing_(delivery::laid_over(config.delivery.routing, overrides)), locals_(std::move(locals)) {
     for (const auto& section : config.listeners) {
         const auto& listener = section.listener;
-        doors_.push_back({fmt::format("{} {}", name(section.protocol), listener.address.to_string()), listener.smtp,
-                          policy::RelayPolicy(listener.smtp.relay_domains), !listener.address.unix_path.empty()});
+        using enum ListenerProtocol;
+        if (section.protocol != smtp && section.protocol != submission)
+            continue;  // the others take local mail, or none
+        doors_.push_back({fmt::format("{} {}", server::name(section.protocol), listener.address.to_string()),
+                          listener.smtp, policy::RelayPolicy(listener.smtp.relay_domains),
+                          section.protocol == submission || !listener.address.unix_path.empty()});
     }
 }
 
@@ -138,7 +142,8 @@ std::string Decisions::accept(const Event& event, const mail::Address& recipient
     const Door* door = door_of(event);
     if (!client || door == nullptr) return "accepted";  // came from this machine, by no socket
     const auto& smtp = door->smtp;
-    const bool trusted = door->local || policy::contains(smtp.relay_networks, client->unmapped());
+    const bool trusted = door->trusted || is_local(mail::domain_key(recipient.domain)) ||
+                         policy::contains(smtp.relay_networks, client->unmapped());
     switch (door->relay.decide(recipient, trusted)) {
         case policy::RelayDecision::refused: return "refused: 550 5.7.1 no relaying";
         case policy::RelayDecision::bad_domain: return "refused: 550 5.1.2 no such domain";
@@ -151,12 +156,12 @@ std::string Decisions::accept(const Event& event, const mail::Address& recipient
 }
 
 std::string Decisions::route(const std::string& domain) const {
-    const auto route = routing_.route(domain);
+    const auto route = routing_.route(domain, is_local(domain));
     return fmt::format("{}, tls {}", route.next_hop(), policy::name(route.tls));
 }
 
 std::string Decisions::limit(const std::string& domain) const {
-    const auto route = routing_.route(domain);
+    const auto route = routing_.route(domain, is_local(domain));
     const auto rate = route.rate.per_second > 0
                           ? fmt::format("{} a second, burst {}", route.rate.per_second, route.rate.burst)
                           : std::string("no rate");
@@ -167,7 +172,11 @@ std::vector<control::RouteStep> Decisions::receiving(const mail::Address& recipi
     std::vector<control::RouteStep> out;
     for (const Door& door : doors_) {
         std::string result = door.name;
-        switch (door.relay.decide(recipient, door.local)) {
+        if (is_local(mail::domain_key(recipient.domain))) {
+            out.push_back({"relay", result + ": from everybody (the domain is ours)"});
+            continue;
+        }
+        switch (door.relay.decide(recipient, door.trusted)) {
             case policy::RelayDecision::own_domain: result += ": from everybody (relay_domains)"; break;
             case policy::RelayDecision::trusted_client: result += ": from whoever may connect"; break;
             case policy::RelayDecision::refused: result += ": from trusted clients alone"; break;
@@ -178,8 +187,10 @@ std::vector<control::RouteStep> Decisions::receiving(const mail::Address& recipi
     return out;
 }
 
-Replay::Replay(const Config& config, std::function<delivery::Overrides()> overrides)
-    : overrides_(std::move(overrides)), running_(std::make_shared<const Config>(config)) {}
+Replay::Replay(const Config& config, std::function<delivery::Overrides()> overrides, Locals locals)
+    : overrides_(std::move(overrides)),
+      locals_(std::move(locals)),
+      running_(std::make_shared<const Config>(config)) {}
 
 std::expected<std::unique_ptr<control::Plan>, std::string> Replay::plan(std::string_view text,
                                                                         const std::string& file) {
@@ -187,12 +198,13 @@ std::expected<std::unique_ptr<control::Plan>, std::string> Replay::plan(std::str
     const auto candidate = parse_config(text, file, running->server.hostname);
     if (!candidate) return std::unexpected(candidate.error().text);
     const auto overrides = overrides_();
-    return std::make_unique<Comparison>(Decisions(*running, overrides), Decisions(*candidate, overrides));
+    return std::make_unique<Comparison>(Decisions(*running, overrides, locals_),
+                                        Decisions(*candidate, overrides, locals_));
 }
 
 std::vector<control::RouteStep> Replay::receiving(const mail::Address& recipient) const {
     const auto running = running_.with([](const auto& config) { return config; });
-    return Decisions(*running, {}).receiving(recipient);
+    return Decisions(*running, {}, locals_).receiving(recipient);
 }
 
 void Replay::reloaded(const Config& config) {

@@ -16,11 +16,14 @@
 
 namespace posthorn::server {
 
+// Whether a domain is ours by the directory, which no configuration changes; none: nobody is local. Any thread.
+using Locals = std::function<bool(std::string_view domain)>;
+
 // The decisions of one configuration. Immutable, any thread.
 class Decisions {
 public:
     // `overrides`: what operators set at run time, which lies over any configuration.
-    Decisions(const Config& config, const delivery::Overrides& overrides);
+    Decisions(const Config& config, const delivery::Overrides& overrides, Locals locals);
 
     // In words that can be compared. `recipients`: how many the message has.
     std::string accept(const mail::Event& event, const mail::Address& recipient, std::size_t recipients) const;
@@ -34,18 +37,20 @@ private:
         std::string name;  // "smtp [::]:25"
         mta::SmtpConfig smtp;
         policy::RelayPolicy relay;
-        bool local = false;  // a Unix socket: whoever comes is trusted
+        bool trusted = false;  // whoever gets in may send anywhere: a Unix socket, a login
     };
     const Door* door_of(const mail::Event& event) const;
+    bool is_local(std::string_view domain) const { return locals_ && locals_(domain); }
 
     std::vector<Door> doors_;
     policy::RoutingTable routing_;
+    Locals locals_;
 };
 
 class Replay final : public control::Replay {
 public:
     // `overrides` is asked for each plan; any thread.
-    Replay(const Config& config, std::function<delivery::Overrides()> overrides);
+    Replay(const Config& config, std::function<delivery::Overrides()> overrides, Locals locals = nullptr);
 
     std::expected<std::unique_ptr<control::Plan>, std::string> plan(std::string_view text,
                                                                     const std::string& file) override;
@@ -54,6 +59,7 @@ public:
 
 private:
     std::function<delivery::Overrides()> overrides_;
+    Locals locals_;
     base::Guarded<std::shared_ptr<const Config>> running_;
 };
 

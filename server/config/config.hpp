@@ -39,6 +39,10 @@ struct ServerSection {
 };
 
 enum class ListenerProtocol : std::uint8_t { smtp, submission, lmtp, pop3 };
+constexpr std::string_view name(ListenerProtocol protocol) {  // as the configuration has it
+    constexpr std::string_view kNames[] = {"smtp", "submission", "lmtp", "pop3"};
+    return kNames[static_cast<std::size_t>(protocol)];
+}
 
 struct ListenerSection {
     ListenerProtocol protocol = ListenerProtocol::smtp;
