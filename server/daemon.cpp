@@ -15,6 +15,7 @@
 #include "control/import_command.hpp"
 #include "control/log_level.hpp"
 #include "control/route.hpp"
+#include "control/store_commands.hpp"
 #include "control/trace.hpp"
 #include "server/config/load.hpp"
 #include "server/dropped.hpp"
@@ -278,6 +279,7 @@ base::Result<void> Daemon::serve() {
     handlers.merge(control::make_log_handlers());
     handlers.merge(control::make_domain_handlers(*p.delivery));
     handlers.merge(control::make_account_handlers(p.auth->editor()));
+    handlers.merge(control::make_store_handlers(*p.store, *p.store, p.clock));
     handlers.merge(control::make_dns_handlers(*p.resolver, *p.loops));
     p.steering = std::make_unique<Steering>(config_);
     handlers.merge(control::make_steering_handlers(*p.steering));
@@ -313,6 +315,7 @@ base::Result<void> Daemon::serve() {
     p.receiver->start(*p.queue,
                       {.directory = &p.auth->directory(), .provider = &p.auth->provider(), .store = p.store.get()});
     p.pop3->start(p.auth->provider(), *p.store);
+    p.store->start(p.admin->at(0));
     p.control->start();
     if (p.health) p.health->start();
     if (p.exporter) p.exporter->start();
