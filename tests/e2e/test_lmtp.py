@@ -65,3 +65,24 @@ def postfix_hands_over(t):
     until(lambda: postfix.log().count("status=sent (250 2.0.0 Queued as ") == 2, 30, "Postfix to hand it over")
     submit(postfix.address, "nobody@example.org")
     until(lambda: "550 5.1.1" in postfix.log(), 30, "Postfix to hear of nobody")
+
+
+def room_is_promised_with_the_250(t):
+    daemon = _home(t)
+    daemon.mailctl("account", "set", BOB, "--max-messages", "1")
+    client = t.client(daemon.endpoint("lmtp"))
+    client.expect(250, "LHLO c")
+
+    def deliver():
+        client.mail("x@example.net", [ANN, BOB])
+        return client.data(message()), client.reply()
+
+    ann, bob = deliver()
+    assert (ann.code, bob.code) == (250, 250), (ann, bob)
+    client.expect(250, "MAIL FROM:<x@example.net>")
+    refused = client.cmd(f"RCPT TO:<{BOB}>")  # the promise counts, delivered or not
+    assert refused.code == 452 and refused.status == "4.2.2", refused
+    client.expect(250, "RSET")
+    until(lambda: not daemon.queue(), 30, "both to be in the store")
+    refused = client.cmd("MAIL FROM:<x@example.net>") and client.cmd(f"RCPT TO:<{BOB}>")
+    assert refused.code == 452, refused
