@@ -5,8 +5,7 @@ build_packages=(g++ meson ninja-build pkg-config python3 libssl-dev libc-ares-de
     libldap-dev doctest-dev)
 bench_packages=(liburing-dev valgrind xfsprogs)
 test_packages=(openssl swaks libnet-ssleay-perl python3 python3-yaml groff-base zsh fish
-    curl fetchmail getmail6 mpop
-    isync neomutt offlineimap3)
+    curl fetchmail getmail6 gsasl isync mpop msmtp neomutt offlineimap3)
 fmt_packages=(git clang-format-19)
 deb_packages=(dpkg-dev debootstrap)
 lint_packages=(git clang-tidy-19)

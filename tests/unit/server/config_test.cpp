@@ -3,6 +3,7 @@
 
 #include "base/config/reference.hpp"
 #include "server/config/load.hpp"
+#include "server/parts.hpp"
 
 using namespace posthorn;
 using namespace posthorn::server;
@@ -119,6 +120,25 @@ TEST_CASE("a file without listeners has the default one with what [smtp] says") 
     REQUIRE(config.listeners.size() == 1);
     CHECK(config.listeners[0].listener.address.to_string() == "[::]:25");
     CHECK(config.listeners[0].listener.smtp.max_recipients == 3);
+}
+
+TEST_CASE("each listener goes to the part that speaks its protocol") {
+    const auto config = good(
+        "[pop3]\nidle = \"11m\"\n"
+        "[[listener]]\naddress = \"[::]:25\"\n"
+        "[[listener]]\nprotocol = \"pop3\"\naddress = \"[::]:995\"\ntls = \"implicit\"\n"
+        "[[listener]]\nprotocol = \"lmtp\"\naddress = \"unix:/run/x\"\n");
+    const auto mta = receiver_config(config, {}, {});
+    REQUIRE(mta.listeners.size() == 2);
+    CHECK(mta.listeners[0].protocol == mta::Protocol::smtp);
+    CHECK(mta.listeners[1].protocol == mta::Protocol::lmtp);
+    const auto pop3 = pop3_config(config, {});
+    REQUIRE(pop3.listeners.size() == 1);
+    CHECK(pop3.listeners[0].address.to_string() == "[::]:995");
+    CHECK(pop3.listeners[0].tls == pop3::ListenerTls::implicit);
+    CHECK(pop3.listeners[0].pop3.idle == 11min);
+    CHECK(errors("[pop3]\nexpire = \"soon\"\n") ==
+          "f:2:1: pop3.expire is neither \"NEVER\" nor a number of days\n");
 }
 
 TEST_CASE("a bad endpoint or next hop is refused with its text") {
