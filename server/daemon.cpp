@@ -110,6 +110,7 @@ Daemon::Parts::~Parts() {
     probes.reset();
     delivery.reset();
     receiver.reset();
+    imap.reset();
     pop3.reset();
     resolver.reset();
     if (queue) queue->stop();
@@ -155,6 +156,8 @@ base::Result<void> Daemon::bind() {
     auto sampler = trace_sampler(config_);
     if (!sampler) return std::unexpected(sampler.error());
     if (auto bound = p.receiver->bind(receiver_config(config_, p.tls, *sampler)); !bound) return bound;
+    p.imap = std::make_unique<imap::Service>(*p.loops, p.metrics);
+    if (auto bound = p.imap->bind(imap_config(config_, p.tls)); !bound) return bound;
     p.pop3 = std::make_unique<pop3::Service>(*p.loops, p.metrics);
     if (auto bound = p.pop3->bind(pop3_config(config_, p.tls)); !bound) return bound;
     if (auto given = give_sockets(); !given) return given;
@@ -262,6 +265,7 @@ std::vector<Bound> Daemon::listeners() const {
     std::vector<Bound> out;
     for (const auto& [protocol, at] : parts_->receiver->listeners())
         out.push_back({std::string(mta::name(protocol)), at});
+    for (const auto& at : parts_->imap->endpoints()) out.push_back({"imap", at});
     for (const auto& at : parts_->pop3->endpoints()) out.push_back({"pop3", at});
     if (parts_->health_listener) out.push_back({"health", parts_->health_listener->local()});
     out.push_back({"control", parts_->control_listener->local()});
@@ -314,6 +318,7 @@ base::Result<void> Daemon::serve() {
     if (auto started = p.delivery->start(); !started) return started;
     p.receiver->start(*p.queue,
                       {.directory = &p.auth->directory(), .provider = &p.auth->provider(), .store = p.store.get()});
+    p.imap->start(p.auth->provider(), *p.store);
     p.pop3->start(p.auth->provider(), *p.store);
     p.store->start(p.admin->at(0));
     p.control->start();
@@ -381,11 +386,7 @@ control::Steering::Outcome Daemon::reload() {
     if (!sampler) return refuse(sampler.error().log_text);
     auto who = permissions(fresh->control);
     if (!who) return refuse(who.error().log_text);
-    if (auto done = p.pop3->reload(pop3_config(*fresh, *tls)); !done) return refuse(done.error().log_text);
-    if (auto done = p.receiver->reload(receiver_config(*fresh, *tls, *sampler)); !done) {
-        const auto back = p.pop3->reload(pop3_config(config_, p.tls));
-        return refuse(done.error().log_text + (back ? "" : "; " + back.error().log_text));
-    }
+    if (auto done = p.reload_doors(config_, *fresh, *tls, *sampler); !done) return refuse(done.error().log_text);
 
     p.delivery->reload(delivery_config(*fresh, *tls, p.receiver->endpoints()));
     p.control->permit(*std::move(who));
@@ -411,6 +412,7 @@ void Daemon::drain() {
     p.steering->refuse();
     p.notifier.stopping(grace + kCommitGrace + kLeaving);
     p.receiver->shut_down();
+    p.imap->shut_down();
     p.pop3->shut_down();
     const auto stopped = std::make_shared<std::atomic<bool>>(false);
     p.delivery->stop(grace, [stopped] { *stopped = true; });
@@ -419,7 +421,8 @@ void Daemon::drain() {
     bool hurried = false;
     while (true) {
         if (p.watchdog) p.watchdog->look();
-        const bool drained = p.receiver->wait_drained(kTick) && p.pop3->wait_drained(kTick);
+        const bool drained =
+            p.receiver->wait_drained(kTick) && p.imap->wait_drained(kTick) && p.pop3->wait_drained(kTick);
         if (drained && *stopped) break;
         const bool signal = wait_signal(drained ? base::Duration(kTick) : 0ns) == Signal::stop;
         const bool again = p.steering->hurry() || signal;
@@ -429,6 +432,7 @@ void Daemon::drain() {
             deadline = now + kCommitGrace;
             if (again) base::log::notice("server.hurrying");
             p.receiver->close_sessions();
+            p.imap->close_sessions();
             p.pop3->close_sessions();
             p.delivery->stop(0s, [stopped] { *stopped = true; });
         } else if (hurried && (again || now >= deadline)) {

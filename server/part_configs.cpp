@@ -11,6 +11,7 @@ std::optional<mta::Protocol> mta_protocol(ListenerProtocol protocol) {
         case ListenerProtocol::smtp: return mta::Protocol::smtp;
         case ListenerProtocol::submission: return mta::Protocol::submission;
         case ListenerProtocol::lmtp: return mta::Protocol::lmtp;
+        case ListenerProtocol::imap:
         case ListenerProtocol::pop3: break;
     }
     return std::nullopt;

@@ -24,6 +24,7 @@
 #include "observe/event_metrics.hpp"
 #include "observe/history.hpp"
 #include "observe/otlp_exporter.hpp"
+#include "readers/imap/service.hpp"
 #include "readers/pop3/service.hpp"
 #include "server/daemon.hpp"
 #include "server/folders.hpp"
@@ -49,6 +50,7 @@ struct TlsContexts {
 
 base::Result<TlsContexts> make_tls(const Config& config, const std::optional<Identity>& owner);
 mta::Config receiver_config(const Config& config, const TlsContexts& tls, std::optional<observe::Sampler> sampler);
+imap::Config imap_config(const Config& config, const TlsContexts& tls);
 pop3::Config pop3_config(const Config& config, const TlsContexts& tls);
 // `bound`: where the receiver really listens.
 delivery::Config delivery_config(const Config& config, const TlsContexts& tls, std::vector<net::Endpoint> bound);
@@ -56,6 +58,8 @@ delivery::Config delivery_config(const Config& config, const TlsContexts& tls, s
 struct Daemon::Parts {
     explicit Parts(const Config& config);
     ~Parts();
+    base::Result<void> reload_doors(const Config& old, const Config& fresh, const TlsContexts& fresh_tls,
+                                    const std::optional<observe::Sampler>& sampler);
 
     base::SystemClock clock;
     const Notifier notifier = Notifier::from_environment();
@@ -86,7 +90,8 @@ struct Daemon::Parts {
     std::unique_ptr<net::Resolver> resolver;
 
     std::unique_ptr<mta::Receiver> receiver;  // bound before there is a queue, so destroyed after it
-    std::unique_ptr<pop3::Service> pop3;      // so too: before there is a store
+    std::unique_ptr<imap::Service> imap;      // so too: before there is a store
+    std::unique_ptr<pop3::Service> pop3;
     std::unique_ptr<net::Listener> control_listener;
     std::unique_ptr<net::Listener> health_listener;
 

@@ -1,19 +1,35 @@
-// What of the whole configuration those parts are given that show mail.
+// What of the whole configuration those parts are given that show mail, and how doors are given a new one.
 #include "server/parts.hpp"
 
 namespace posthorn::server {
 namespace {
 
-pop3::ListenerTls tls_of(mta::ListenerTls tls) {
+template <class Tls>
+Tls tls_of(mta::ListenerTls tls) {
     switch (tls) {
-        case mta::ListenerTls::starttls: return pop3::ListenerTls::starttls;
-        case mta::ListenerTls::implicit: return pop3::ListenerTls::implicit;
+        case mta::ListenerTls::starttls: return Tls::starttls;
+        case mta::ListenerTls::implicit: return Tls::implicit;
         case mta::ListenerTls::none: break;
     }
-    return pop3::ListenerTls::none;
+    return Tls::none;
 }
 
 }  // namespace
+
+imap::Config imap_config(const Config& config, const TlsContexts& tls) {
+    imap::Config out;
+    out.hostname = config.server.hostname;
+    out.tls = tls.server;
+    for (const auto& [protocol, listener] : config.listeners) {
+        if (protocol != ListenerProtocol::imap) continue;
+        out.listeners.push_back({.address = listener.address,
+                                 .unix_mode = listener.unix_mode,
+                                 .unix_group = listener.unix_group,
+                                 .tls = tls_of<imap::ListenerTls>(listener.tls),
+                                 .imap = config.imap});
+    }
+    return out;
+}
 
 pop3::Config pop3_config(const Config& config, const TlsContexts& tls) {
     pop3::Config out;
@@ -24,10 +40,26 @@ pop3::Config pop3_config(const Config& config, const TlsContexts& tls) {
         out.listeners.push_back({.address = listener.address,
                                  .unix_mode = listener.unix_mode,
                                  .unix_group = listener.unix_group,
-                                 .tls = tls_of(listener.tls),
+                                 .tls = tls_of<pop3::ListenerTls>(listener.tls),
                                  .pop3 = config.pop3});
     }
     return out;
+}
+
+// Who listens for mail and for its readers: all of them, or none. What has changed before one refuses is put back.
+base::Result<void> Daemon::Parts::reload_doors(const Config& old, const Config& fresh, const TlsContexts& fresh_tls,
+                                               const std::optional<observe::Sampler>& sampler) {
+    auto done = imap->reload(imap_config(fresh, fresh_tls));
+    if (!done) return done;
+    done = pop3->reload(pop3_config(fresh, fresh_tls));
+    if (done) done = receiver->reload(receiver_config(fresh, fresh_tls, sampler));
+    if (done) return done;
+    auto error = done.error();
+    if (const auto back = imap->reload(imap_config(old, tls)); !back)
+        error.log_text += "; " + back.error().log_text;
+    if (const auto back = pop3->reload(pop3_config(old, tls)); !back)
+        error.log_text += "; " + back.error().log_text;
+    return std::unexpected(std::move(error));
 }
 
 }  // namespace posthorn::server

@@ -21,6 +21,7 @@ bool applies_live(const std::string& path) {
                                          "tls.",
                                          "smtp.",
                                          "submission.",
+                                         "imap.",
                                          "pop3.",
                                          "listener",
                                          "delivery.",

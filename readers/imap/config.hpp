@@ -13,7 +13,7 @@
 
 namespace posthorn::imap {
 
-// [imap]; a listener may override each key.
+// [imap], of all its listeners.
 struct ImapConfig {
     std::uint32_t max_connections = 10'000;            // of all listeners
     std::uint32_t max_connections_per_client = 50;     // IPv6 by /64
@@ -33,6 +33,8 @@ enum class ListenerTls : std::uint8_t { none, starttls, implicit };
 // [[listener]] with protocol = "imap".
 struct ListenerConfig {
     net::Endpoint address;
+    unsigned unix_mode = 0660;  // of a Unix socket
+    std::string unix_group;     // empty: unchanged
     ListenerTls tls = ListenerTls::starttls;
     ImapConfig imap;
 };

@@ -15,7 +15,7 @@ constexpr std::uint32_t kMany = 1'000'000;
 Table<ImapConfig> imap_config_table() {
     using C = ImapConfig;
     const auto wait = duration({1s, 24h});
-    return Table<C>("Reading mail by IMAP: what holds for all its listeners; a listener may differ.")
+    return Table<C>("Reading mail by IMAP (listeners with protocol = \"imap\").")
         .key("max_connections", &C::max_connections, integer<std::uint32_t>({1, kMany}), "Sessions in all.")
         .key("max_connections_per_client", &C::max_connections_per_client, integer<std::uint32_t>({1, kMany}),
              "Sessions of one client address; an IPv6 client is its /64.")
@@ -23,7 +23,8 @@ Table<ImapConfig> imap_config_table() {
              "Commands in a row that are none, after which a session is ended.")
         .key("max_logins", &C::max_logins, integer<std::uint32_t>({1, 1000}),
              "Failed logins after which a session is ended.")
-        .key("append_limit", &C::append_limit, size<std::uint64_t>({1024, UINT64_MAX}), "The largest message a client may store.")
+        .key("append_limit", &C::append_limit, size<std::uint64_t>({1024, UINT64_MAX}),
+             "The largest message a client may store.")
         .key("plaintext_auth_networks", &C::plaintext_auth_networks, list(net::network_codec()),
              "Clients that may send passwords without TLS.")
         .key("login", &C::login, wait, "How long a client may take for a command before it has logged in.")

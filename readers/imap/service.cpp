@@ -42,7 +42,9 @@ base::Result<void> Service::reload(Config config) {
         if (listener.tls == ListenerTls::implicit && !shared->tls)
             return base::fail(base::ErrorKind::permanent,
                               listener.address.to_string() + ": TLS without a certificate");
-        plans.push_back({.at = listener.address, .settings = [shared, i](const net::Endpoint& bound) {
+        plans.push_back({.at = listener.address,
+                         .options = {.unix_mode = listener.unix_mode, .unix_group = listener.unix_group},
+                         .settings = [shared, i](const net::Endpoint& bound) {
                              return make_settings(*shared, shared->listeners[i], bound);
                          }});
     }

@@ -25,7 +25,7 @@ bool is_unix(const net::Stream& stream) {
 std::vector<sasl::Mechanism> mechanisms_of(const auth::Mechanisms& can) {
     using sasl::Mechanism;
     std::vector<Mechanism> out;
-    if (can.scram_sha_256) out.push_back(Mechanism::scram_sha_256);
+    if (can.scram_sha_256) out.insert(out.end(), {Mechanism::scram_sha_256_plus, Mechanism::scram_sha_256});
     if (can.scram_sha_1) out.push_back(Mechanism::scram_sha_1);
     if (can.token) out.insert(out.end(), {Mechanism::oauthbearer, Mechanism::xoauth2});
     if (can.password) out.insert(out.end(), {Mechanism::plain, Mechanism::login});
@@ -203,7 +203,7 @@ net::Task<> Session::handshake() {
         co_return;
     }
     worker_.shared.counters.tls_handshakes.add();
-    machine_.on_tls({});
+    machine_.on_tls({.tls_exporter = info->exporter});
 }
 
 net::Task<> Session::leave() {

@@ -20,6 +20,7 @@
 #include "net/dns.hpp"
 #include "observe/history.hpp"
 #include "policy/networks.hpp"
+#include "readers/imap/config.hpp"
 #include "readers/pop3/config.hpp"
 #include "spool/config.hpp"
 #include "store/config.hpp"
@@ -38,9 +39,9 @@ struct ServerSection {
     bool operator==(const ServerSection&) const = default;
 };
 
-enum class ListenerProtocol : std::uint8_t { smtp, submission, lmtp, pop3 };
+enum class ListenerProtocol : std::uint8_t { smtp, submission, lmtp, imap, pop3 };
 constexpr std::string_view name(ListenerProtocol protocol) {  // as the configuration has it
-    constexpr std::string_view kNames[] = {"smtp", "submission", "lmtp", "pop3"};
+    constexpr std::string_view kNames[] = {"smtp", "submission", "lmtp", "imap", "pop3"};
     return kNames[static_cast<std::size_t>(protocol)];
 }
 
@@ -86,6 +87,7 @@ struct Config {
     TlsSection tls;
     mta::SmtpConfig smtp;  // what listeners start from
     mta::SubmissionConfig submission;
+    imap::ImapConfig imap;
     pop3::Pop3Config pop3;
     spool::Config spool;
     observe::HistoryConfig history;

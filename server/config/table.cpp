@@ -6,6 +6,7 @@
 #include "mta/config_table.hpp"
 #include "net/config_codecs.hpp"
 #include "net/http_client.hpp"
+#include "readers/imap/config_table.hpp"
 #include "readers/pop3/config_table.hpp"
 #include "server/config/config.hpp"
 
@@ -53,9 +54,10 @@ Table<ListenerSection> listener_table() {
              choice<ListenerProtocol>({{"smtp", ListenerProtocol::smtp},
                                        {"submission", ListenerProtocol::submission},
                                        {"lmtp", ListenerProtocol::lmtp},
+                                       {"imap", ListenerProtocol::imap},
                                        {"pop3", ListenerProtocol::pop3}}),
              "What is spoken: smtp with other servers, submission with our own users (AUTH is required), lmtp with "
-             "who hands over mail for our own accounts, pop3 with users who read theirs.")
+             "who hands over mail for our own accounts, imap and pop3 with users who read theirs.")
         .key(
             "address", [](L& l) -> auto& { return l.listener.address; }, net::endpoint_codec(),
             "Where; \"[::]\" is IPv6 and IPv4; port 0: one the system picks (told in listeners.json in "
@@ -218,6 +220,7 @@ Table<Config> config_table() {
         .tables("listener", &Config::listeners, listener_table(),
                 [](const Config& c) { return ListenerSection{.listener = {.smtp = c.smtp}}; })
         .section("submission", &Config::submission, mta::submission_config_table())
+        .section("imap", &Config::imap, imap::imap_config_table())
         .section("pop3", &Config::pop3, pop3::pop3_config_table())
         .section("spool", &Config::spool, spool::config_table())
         .section("history", &Config::history, observe::history_config_table())

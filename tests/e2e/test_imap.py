@@ -5,7 +5,9 @@ import re
 import shutil
 import subprocess
 
+from harness import accounts
 from harness.imap import PASSWORD, USER, ImapHost
+from harness.smtp import message, submit, unverified
 from harness.wait import until
 
 PLAIN = b"From: a@example.net\r\nTo: ann@example.org\r\nSubject: plain\r\nMessage-ID: <1@example.net>\r\n\r\nHello\r\n"
@@ -252,3 +254,48 @@ def a_wrong_password_is_refused(t):
         raise AssertionError("let in")
     except imaplib.IMAP4.error as error:
         assert "AUTHENTICATIONFAILED" in str(error), error
+
+
+def the_daemon_takes_mail_in_and_shows_it(t):
+    daemon = t.daemon({"listener": [{"protocol": "smtp", "address": "127.0.0.1:0", "tls": "starttls"},
+                                    {"protocol": "imap", "address": "127.0.0.1:0", "tls": "starttls"},
+                                    {"protocol": "imap", "address": "127.0.0.1:0", "tls": "implicit"}]})
+    accounts.add(daemon, USER, password=PASSWORD)
+    client = _login(daemon)
+    _ok(client.select("INBOX"))
+    client.send(b"i1 IDLE\r\n")
+    assert client.readline().startswith(b"+ ")
+    submit(daemon.smtp, USER, message("number 0"))
+    assert client.readline() == b"* 1 EXISTS\r\n"  # in IDLE, from a delivery
+    client.send(b"DONE\r\n")
+    assert client.readline().startswith(b"i1 OK")
+    for number in (1, 2):
+        submit(daemon.smtp, USER, message(f"number {number}"))
+    daemon.wait_queue(0)
+    _ok(client.noop())
+    fetched = [part[1] for part in _ok(client.fetch("1:*", "(BODY.PEEK[])")) if isinstance(part, tuple)]
+    assert len(fetched) == 3 and all(b"Return-Path: <a@example.com>" in text for text in fetched), fetched
+    _ok(client.append("Sent", r"(\Seen)", None, PARTS))
+    _ok(client.uid("MOVE", "2", "Trash"))
+    _ok(client.store("1", "+FLAGS", r"(\Deleted \Flagged)"))
+    _ok(client.expunge())
+    daemon.kill()  # what was answered OK is durable
+    daemon.start()
+    client = _login(daemon)
+    _ok(client.select("INBOX"))
+    assert [part[1] for part in _ok(client.fetch("1:*", "(UID BODY.PEEK[])")) if isinstance(part, tuple)] == fetched[2:]
+    assert b"UID 3" in _ok(client.fetch("1", "(UID)"))[0]
+    for mailbox, text in (("Sent", PARTS), ("Trash", fetched[1])):
+        _ok(client.select(mailbox))
+        assert _ok(client.fetch("1", "(BODY.PEEK[])"))[0][1] == text, mailbox
+    assert _ok(client.search(None, "TEXT", "number")) == [b"1"]
+    client.logout()
+    daemon.stop()
+    assert daemon.events("imap.session", account=USER)
+
+
+def _login(daemon):
+    port = int(daemon.endpoint("imap", 1).rpartition(":")[2])
+    client = imaplib.IMAP4_SSL("127.0.0.1", port, ssl_context=unverified(), timeout=30)
+    client.login(USER, PASSWORD)
+    return client
