@@ -10,6 +10,7 @@
 #include <iterator>
 #include <sstream>
 
+#include "auth/password.hpp"
 #include "readers/pop3/service.hpp"
 #include "tests/support/fake_provider.hpp"
 #include "tests/support/memory_store.hpp"
@@ -39,6 +40,9 @@ class Host {
 public:
     Host(const std::string& certificate, const std::string& key) {
         provider_.add(kAccount.text(), "secret");
+        for (const auto hash : {auth::ScramHash::sha_1, auth::ScramHash::sha_256})
+            provider_.set_scram(kAccount.text(), hash,
+                                auth::scram_secrets("secret", "a salt of ann's", 4096, hash));
         auto tls = net::make_tls_server({.certificate = certificate, .key = key});
         if (!tls) throw std::runtime_error(tls.error().log_text);
         pop3::Config config{.hostname = "mx.example.org", .listeners = {}, .tls = *tls};
