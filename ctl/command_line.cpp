@@ -117,7 +117,8 @@ private:
 
     // Who may look at the processes of this machine would read it there.
     void secret(const std::string& option) {
-        error_ = fmt::format("{} does not go on a command line: it is asked for, or read from {}-file", option, option);
+        error_ =
+            fmt::format("{} does not go on a command line: it is asked for, or read from {}-file", option, option);
     }
 
     void give(const Argument& arg, const std::string& word) {

@@ -183,8 +183,7 @@ Route RoutingTable::route(std::string_view domain, bool local) const {
 }
 
 std::vector<std::string> RoutingTable::explain(std::string_view domain, bool local) const {
-    if (stays(domain, local))
-        return {"local: a domain of the directory", "next hop the store"};
+    if (stays(domain, local)) return {"local: a domain of the directory", "next hop the store"};
     const std::vector<const DomainRule*> rules = matching(domain);
     std::vector<std::string> lines;
     const auto from = [&](auto field) -> std::string {

@@ -31,8 +31,8 @@ private:
 
     base::Result<void> bind();
     base::Result<void> give_sockets();
-    base::Result<void> open();          // spool, resolver, delivery
-    base::Result<void> serve();         // everything runs
+    base::Result<void> open();   // spool, resolver, delivery
+    base::Result<void> serve();  // everything runs
     base::Result<void> open_exporter();
     base::Result<void> open_store();
     std::vector<Bound> listeners() const;

@@ -36,7 +36,7 @@ struct Argument {
     std::span<const std::string_view> choices{};  // of ArgType::choice
     std::int64_t min = 0;                         // of ArgType::integer and number
     std::int64_t max = 0;
-    bool local = false;  // mailctl's own, never sent
+    bool local = false;   // mailctl's own, never sent
     bool secret = false;  // never on a command line, never logged
 };
 

@@ -26,7 +26,8 @@ std::unexpected<base::Error> trouble(const HttpUrl& url, const std::string& what
 }
 
 std::string head_of(const HttpPost& request) {
-    std::string head = request.method + " " + request.url.path + " HTTP/1.1\r\nHost: " + request.url.authority() + "\r\n";
+    std::string head =
+        request.method + " " + request.url.path + " HTTP/1.1\r\nHost: " + request.url.authority() + "\r\n";
     if (request.method != "GET") {
         head += "Content-Type: " + request.content_type + "\r\n";
         head += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";

@@ -48,8 +48,9 @@ TEST_CASE("an exported envelope stands before all else, holds, and does not go i
     for (const char* one : {"x@x.test", "y@y.test", "z@z.test"})
         envelope.recipients.push_back({.address = *mail::parse_address(one)});
     const auto fields = envelope_fields(envelope, {0, 2});
-    CHECK(fields == "Return-Path: <s@s.test>\r\nX-Posthorn-Recipient: <x@x.test>\r\nX-Posthorn-Recipient: "
-                    "<z@z.test>\r\n");
+    CHECK(fields ==
+          "Return-Path: <s@s.test>\r\nX-Posthorn-Recipient: <x@x.test>\r\nX-Posthorn-Recipient: "
+          "<z@z.test>\r\n");
     const auto out = read(fields + std::string(kPlain));
     CHECK(out.sender.to_string() == "s@s.test");
     CHECK(recipients(out) == "x@x.test z@z.test ");

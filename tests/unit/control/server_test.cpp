@@ -153,8 +153,8 @@ public:
 
     // The first frame of a long request, and those after it.
     void begin(const std::string& command, Value args = Value::map()) {
-        send(frame(encode_request(
-            {.id = 3, .token = {}, .command = command, .args = std::move(args), .more = true})));
+        send(frame(
+            encode_request({.id = 3, .token = {}, .command = command, .args = std::move(args), .more = true})));
     }
     void go_on(std::string_view octets, bool more, std::int64_t id = 3) {
         RequestPart part{.id = id, .items = {}, .more = more};
@@ -344,12 +344,10 @@ TEST_CASE("a long request that is refused is not read to its end") {
 
 TEST_CASE("what follows a request and is no part of it ends the conversation") {
     World world;
-    std::vector<std::string> wrong = {frame("garbage"),
-                                      frame(encode_part({.id = 4, .items = {}, .more = true})),
+    std::vector<std::string> wrong = {frame("garbage"), frame(encode_part({.id = 4, .items = {}, .more = true})),
                                       frame(encode_part({.id = 3, .items = {}, .more = true}).substr(1)),
                                       std::string("\x00\x10\x00\x01", 4)};
-    wrong.push_back(
-        frame(encode_request({.id = 3, .token = {}, .command = "system.ping", .args = Value::map()})));
+    wrong.push_back(frame(encode_request({.id = 3, .token = {}, .command = "system.ping", .args = Value::map()})));
     for (const auto& bytes : wrong) {
         Client client(world);
         client.begin("queue.import");
