@@ -21,11 +21,12 @@ std::optional<store::Role> role_of(std::string_view use) { return store::parse_r
 // RFC 9051 §6.3.2, RFC 7162 §3.2.5
 net::Task<Reply> Session::select() {
     const auto command = std::get<Select>(machine_.command().what);
+    // A BAD changes nothing: what was selected stays so.
+    if (command.qresync && !machine_.enabled().qresync) co_return Reply::bad("Enable QRESYNC first");
     if (selected_) {
         selected_.reset();
         out() += "* OK [CLOSED] The other mailbox is closed\r\n";  // RFC 7162 §3.2.11
     }
-    if (command.qresync && !machine_.enabled().qresync) co_return Reply::bad("Enable QRESYNC first");
     if (command.condstore) machine_.enable_condstore();
     const auto found = co_await mail().mailbox(loop(), account_, canonical(command.mailbox));
     if (!found) co_return failed("select", found.error());

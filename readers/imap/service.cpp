@@ -1,6 +1,7 @@
 #include "readers/imap/service.hpp"
 
 #include "base/log.hpp"
+#include "base/places.hpp"
 #include "readers/imap/session.hpp"
 
 namespace posthorn::imap {
@@ -67,7 +68,7 @@ void Service::serve(std::unique_ptr<net::Stream> stream, const ListenerConfig& l
 
 void Service::accept(const std::shared_ptr<const Settings>& settings, net::Loop& loop,
                      std::unique_ptr<net::Stream> stream) {
-    if (shared_.sessions < settings->listener.imap.max_connections)
+    if (base::take_place(shared_.sessions, settings->listener.imap.max_connections))
         return Session::start(*workers_[loop.index()], settings, std::move(stream));
     shared_.counters.turned_away.add();
     base::log::info("imap.turned_away", {{"client_ip", stream->peer().ip.unmapped().to_string()},

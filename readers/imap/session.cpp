@@ -56,7 +56,6 @@ Session::Session(Worker& worker, std::shared_ptr<const Settings> settings, std::
 void Session::start(Worker& worker, std::shared_ptr<const Settings> settings, std::unique_ptr<net::Stream> stream) {
     std::shared_ptr<Session> session(new Session(worker, std::move(settings), std::move(stream)));
     worker.sessions.insert(session.get());
-    worker.shared.sessions.fetch_add(1);
     if (worker.shared.stopping) session->machine_.shut_down();
     net::spawn(worker.loop, "imap session", run(session), [session] { session->ended(); });
 }

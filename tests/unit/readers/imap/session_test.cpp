@@ -110,6 +110,15 @@ TEST_CASE("SEARCH by flags, dates, headers and texts") {
     CHECK(f.say(*client, "d FETCH $ FLAGS\r\n") == "* 3 FETCH (FLAGS (\\Flagged $Foo))\r\nd OK Fetched\r\n");
 }
 
+TEST_CASE("a SELECT that is no command leaves what is selected") {
+    ImapFixture f;
+    f.put("Subject: x\r\n\r\nx\r\n");
+    auto client = f.in("INBOX");
+    CHECK(f.say(*client, "a SELECT INBOX (QRESYNC (1 1))\r\n") == "a BAD Enable QRESYNC first\r\n");
+    CHECK(f.say(*client, "b FETCH 1 (UID FLAGS)\r\n") == "* 1 FETCH (UID 1 FLAGS ())\r\nb OK Fetched\r\n");
+    CHECK(f.say(*client, "c STORE 1 +FLAGS.SILENT (one)\r\nd CLOSE\r\n").ends_with("d OK Closed\r\n"));
+}
+
 TEST_CASE("what other sessions do is told, and message numbers only where they may change") {
     ImapFixture f;
     for (int i = 0; i < 4; ++i) f.put("Subject: x\r\n\r\nx\r\n");
