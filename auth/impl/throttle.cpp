@@ -54,9 +54,12 @@ Throttle::Ticket Throttle::begin(std::string client, std::string account, base::
             client_entry = &touch(table, of_client(ticket.client), now);
             ticket.retry_after = settle(*client_entry, config_.per_client, now);
         }
+        // Who is refused anyway must not push others' entries out of the table.
+        ticket.allowed = ticket.retry_after == base::Duration::zero();
+        if (!ticket.allowed) return;
         if (config_.per_account > 0 && !ticket.account.empty() && !known) {
             account_entry = &touch(table, of_account(ticket.account), now);
-            ticket.retry_after = std::max(ticket.retry_after, settle(*account_entry, config_.per_account, now));
+            ticket.retry_after = settle(*account_entry, config_.per_account, now);
         }
         ticket.allowed = ticket.retry_after == base::Duration::zero();
         if (!ticket.allowed) return;
