@@ -124,7 +124,8 @@ Parsed<base::WallTime> ServerSession::hold_wanted(const MailArgument& mail) cons
     if (options_.max_hold <= base::Duration{}) return std::unexpected(Fault{555, "5.5.4", "Unsupported parameter"});
     const auto until = mail.hold_for ? now_ + std::chrono::seconds(*mail.hold_for) : *mail.hold_until;
     if (until <= now_) return base::WallTime{};
-    if (until - now_ > options_.max_hold) {
+    // In milliseconds: nanoseconds do not reach to the years that HOLDUNTIL may name.
+    if (until - now_ > std::chrono::floor<std::chrono::milliseconds>(options_.max_hold)) {
         return std::unexpected(Fault{501, "5.5.4", "Messages are not held that long here"});
     }
     return until;

@@ -267,6 +267,9 @@ TEST_CASE("FUTURERELEASE: offered with its limits, taken within them") {
     CHECK(hold("holduntil=2026-11-21T11:00:01+01:00") == "995");
     CHECK(hold("HOLDUNTIL=2026-11-22T10:00:00Z") == "86399995");
     CHECK(hold("HOLDUNTIL=2026-11-22T10:00:01Z") == "501 5.5.4");
+    CHECK(hold("HOLDUNTIL=2400-01-01T00:00:00Z") == "501 5.5.4");
+    CHECK(hold("HOLDUNTIL=2800-01-01T00:00:00Z") == "501 5.5.4");
+    CHECK(hold("HOLDUNTIL=9999-12-31T23:59:59Z") == "501 5.5.4");
     CHECK(hold("HOLDUNTIL=2020-01-01T00:00:00Z") == "at once");
     for (const char* bad :
          {"HOLDFOR=0", "HOLDFOR=x", "HOLDFOR=-1", "HOLDFOR", "HOLDFOR=1234567890", "HOLDUNTIL=tomorrow",
