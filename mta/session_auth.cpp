@@ -16,12 +16,21 @@ smtp::ServerReply reply_of(auth::Login::Verdict verdict) {
     }
 }
 
-// A verdict that says nothing about the client ends the exchange; a refusal goes through its mechanism.
-Answer answer_of(const auth::Login& login) {
+// A refusal goes through its mechanism; what was not checked ends the exchange.
+Answer::Kind kind_of(auth::Login::Verdict verdict) {
     using Verdict = auth::Login::Verdict;
-    if (login.verdict == Verdict::ok) return {.kind = Answer::Kind::granted, .user = login.account.name.text()};
-    const bool about_client = login.verdict == Verdict::wrong || login.verdict == Verdict::disabled;
-    return {.kind = about_client ? Answer::Kind::denied : Answer::Kind::failed, .reply = reply_of(login.verdict)};
+    switch (verdict) {
+        case Verdict::ok: return Answer::Kind::granted;
+        case Verdict::throttled: return Answer::Kind::throttled;
+        case Verdict::unavailable: return Answer::Kind::failed;
+        default: return Answer::Kind::denied;
+    }
+}
+
+Answer answer_of(const auth::Login& login) {
+    if (login.verdict == auth::Login::Verdict::ok)
+        return {.kind = Answer::Kind::granted, .user = login.account.name.text()};
+    return {.kind = kind_of(login.verdict), .reply = reply_of(login.verdict)};
 }
 
 policy::SendingLimits limits_of(const auth::Account& account, const SubmissionConfig& defaults) {
@@ -87,7 +96,7 @@ net::Task<> Session::authenticate() {
             secret->hash == sasl::ScramHash::sha_1 ? auth::ScramHash::sha_1 : auth::ScramHash::sha_256;
         auto begun = co_await provider.scram_begin(worker_.loop, std::move(secret->user), hash, std::move(client));
         if (begun.verdict != auth::Login::Verdict::ok) {
-            machine_.on_auth({.reply = reply_of(begun.verdict)});
+            machine_.on_auth({.kind = kind_of(begun.verdict), .reply = reply_of(begun.verdict)});
             co_return;
         }
         scram_ = std::move(begun.attempt);

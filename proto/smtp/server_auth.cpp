@@ -99,6 +99,7 @@ void ServerSession::on_auth(AuthAnswer answer) {
     using Kind = AuthAnswer::Kind;
     auth_need_ = sasl::Done{};
     if (answer.kind == Kind::failed) return auth_over(answer.reply);
+    if (answer.kind == Kind::throttled) return auth_failed(std::move(answer.reply));
     if (answer.kind == Kind::denied) auth_reply_ = std::move(answer.reply);
     if (answer.kind == Kind::granted) auth_candidate_ = std::move(answer.user);
     auto step = answer.kind == Kind::denied   ? sasl_->deny()

@@ -131,10 +131,11 @@ struct ServerTransaction {
 // What came of looking up what a SASL step needs.
 struct AuthAnswer {
     enum class Kind : std::uint8_t {
-        granted,  // `user` it is
-        denied,   // `reply` says so when the exchange is over
-        secret,   // for NeedSecret
-        failed,   // could not be looked up: `reply` ends the exchange, and is no failure of the client's
+        granted,    // `user` it is
+        denied,     // `reply` says so when the exchange is over
+        secret,     // for NeedSecret
+        failed,     // could not be looked up: `reply` ends the exchange, and is no failure of the client's
+        throttled,  // too many failures, nothing was looked up: `reply` ends the exchange, and is one failure more
     } kind = Kind::failed;
     std::string user;
     ServerReply reply;

@@ -72,6 +72,22 @@ TEST_CASE("a provider that is down is no wrong password: the client may try on")
     CHECK(home.say(*client, "AUTH PLAIN " + Home::plain("ann@example.org", "secret") + "\r\n").starts_with("235 "));
 }
 
+TEST_CASE("a throttled client is sent away after some tries, by each mechanism") {
+    for (const auto& line : {"AUTH PLAIN " + Home::plain("ann@example.org", "secret") + "\r\n",
+                             "AUTH SCRAM-SHA-256 " + base::base64_encode("n,,n=ann,r=abc") + "\r\n"}) {
+        CAPTURE(line);
+        Home home;
+        home.listener.smtp.max_auth_failures = 2;
+        home.provider.force(Verdict::throttled);
+        auto client = home.greeted();
+        client->heard();
+        CHECK(home.say(*client, line).starts_with("454 4.7.0 "));
+        CHECK_FALSE(client->closed());
+        CHECK(home.say(*client, line).ends_with("421 4.7.0 Too many failed logins\r\n"));
+        CHECK(client->closed());
+    }
+}
+
 TEST_CASE("failed logins end the session, and no event tells a secret") {
     Home home;
     home.listener.smtp.max_auth_failures = 2;

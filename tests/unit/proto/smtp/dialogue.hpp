@@ -181,6 +181,7 @@ private:
         }
         asked.push_back(user + ":" + secret);
         if (user == "down") return {.reply = {454, "4.7.0", "Cannot check that now"}};
+        if (user == "busy") return {.kind = AuthAnswer::Kind::throttled, .reply = {454, "4.7.0", "Later"}};
         if (user == "ann" && secret == "secret")
             return {.kind = AuthAnswer::Kind::granted, .user = "ann@example.org"};
         return {.kind = AuthAnswer::Kind::denied, .reply = {535, "5.7.8", "No"}};

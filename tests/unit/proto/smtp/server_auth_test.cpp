@@ -151,6 +151,15 @@ TEST_CASE("AUTH that fails too often ends the session") {
     CHECK(d.session.ending() == "too many failed logins");
 }
 
+TEST_CASE("AUTH that is throttled is temporary, but ends the session like any other failure") {
+    auto d = secure();
+    for (int i = 0; i < 2; ++i) CHECK(d.say("AUTH PLAIN " + plain("busy", "x") + "\r\n") == "454 4.7.0 Later\r\n");
+    CHECK_FALSE(d.closed);
+    CHECK(d.say("AUTH PLAIN " + plain("busy", "x") + "\r\n") ==
+          "454 4.7.0 Later\r\n421 4.7.0 Too many failed logins\r\n");
+    CHECK(d.closed);
+}
+
 TEST_CASE("a refused token is told in two steps") {
     auto d = secure();
     const auto token = base::base64_encode("user=bob\1auth=Bearer x\1\1"s);
