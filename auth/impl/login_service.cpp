@@ -155,13 +155,17 @@ net::Task<base::Result<LoginService::Candidate>> LoginService::candidate(net::Lo
     if (!name) co_return out;
     auto found = co_await lookup_.find(loop, *name);
     if (!found) co_return std::unexpected(std::move(found.error()));
-    if (!*found || !(*found)->entry.account) co_return out;
-    out.account = std::move((*found)->entry.account);
-    out.backend = (*found)->backend;
-    if (out.backend->checks()) co_return out;
-    auto secrets = co_await lookup_.secrets(loop, out.backend, *name);
+    const bool somebody = *found && (*found)->entry.account;
+    if (somebody) {
+        out.account = std::move((*found)->entry.account);
+        out.backend = (*found)->backend;
+    }
+    // Asked for nobody, too: whether there is such an account is not to be heard from the time it takes.
+    auto* const holder = somebody ? out.backend : lookup_.first_for(name->domain);
+    if (holder == nullptr || holder->checks()) co_return out;
+    auto secrets = co_await lookup_.secrets(loop, holder, *name);
     if (!secrets) co_return std::unexpected(std::move(secrets.error()));
-    if (*secrets) out.secrets = **std::move(secrets);
+    if (*secrets && somebody) out.secrets = **std::move(secrets);
     co_return out;
 }
 

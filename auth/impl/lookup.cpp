@@ -64,9 +64,14 @@ net::Task<base::Result<bool>> Lookup::check(net::Loop& loop, Backend* backend, m
     co_return right;
 }
 
-bool Lookup::serves(std::string_view domain) const {
-    return std::ranges::any_of(members_, [&](const Member& m) { return m.backend->serves(domain); });
+Backend* Lookup::first_for(std::string_view domain) const {
+    for (const auto& member : members_) {
+        if (member.backend->serves(domain)) return member.backend.get();
+    }
+    return nullptr;
 }
+
+bool Lookup::serves(std::string_view domain) const { return first_for(domain) != nullptr; }
 
 std::vector<std::string> Lookup::domains() const {
     std::vector<std::string> out;

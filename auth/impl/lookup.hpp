@@ -37,6 +37,7 @@ public:
     net::Task<base::Result<bool>> check(net::Loop& loop, Backend* backend, mail::AccountName name,
                                         std::string password);
 
+    Backend* first_for(std::string_view domain) const;  // null: nobody serves it
     bool serves(std::string_view domain) const;
     std::vector<std::string> domains() const;
     Mechanisms mechanisms() const;  // those that all backends have

@@ -249,6 +249,17 @@ TEST_CASE("SCRAM: a user that nobody is has a salt of its own, always the same, 
     }
 }
 
+TEST_CASE("SCRAM: nobody's secrets are looked up like somebody's, so that the time tells nothing") {
+    World w;
+    w.backend->alias("team@example.org", {"ann@example.org"});
+    for (const char* user : {"ann@example.org", "nobody@example.org", "team@example.org"}) {
+        CAPTURE(user);
+        const auto before = w.backend->secrets_asked;
+        CHECK(w.scram(user).verdict == Verdict::ok);
+        CHECK(w.backend->secrets_asked == before + 1);
+    }
+}
+
 TEST_CASE("SCRAM: an exchange that breaks off before its proof is no failure") {
     World w;
     for (int i = 0; i < 50; ++i) CHECK(w.scram("ann").verdict == Verdict::ok);

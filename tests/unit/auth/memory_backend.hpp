@@ -43,6 +43,7 @@ public:
     }
     Mechanisms mechanisms() const override { return offered; }
     net::Task<base::Result<std::optional<impl::Secrets>>> secrets(net::Loop&, mail::AccountName name) override {
+        ++secrets_asked;
         if (down) co_return trouble();
         const auto found = passwords.find(name);
         if (found == passwords.end()) co_return std::optional<impl::Secrets>{};
@@ -63,6 +64,7 @@ public:
         .password = true, .scram_sha_1 = true, .scram_sha_256 = true, .token = true, .external = true};
     bool down = false;
     int questions = 0;
+    int secrets_asked = 0;
     int replaced = 0;
 
 private:
