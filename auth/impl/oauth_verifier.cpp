@@ -37,7 +37,10 @@ std::optional<std::string> OAuthVerifier::user_of(const base::JsonValue& claims)
     const auto* user = claims[config_.user_claim].string();
     if (user == nullptr || user->empty()) return std::nullopt;
     // Whoever registered an address there without owning it is not its owner here.
-    if (config_.user_claim == "email" && claims["email_verified"].boolean() == false) return std::nullopt;
+    const auto& verified = claims["email_verified"];
+    const auto* text = verified.string();  // some issuers write "true"
+    const bool good = verified.null() || verified.boolean() == true || (text != nullptr && *text == "true");
+    if (config_.user_claim == "email" && !good) return std::nullopt;
     return *user;
 }
 

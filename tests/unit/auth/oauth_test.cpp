@@ -220,8 +220,10 @@ TEST_CASE("a JWT is held against the issuer's keys, which are fetched once") {
     }
     CHECK(w.issuer.fetches == 1);
     CHECK(*w.verify(token_of(w.claims({}, -3600))) == std::nullopt);
-    CHECK(*w.verify(token_of(w.claims(R"(,"email_verified":false)"))) == std::nullopt);
-    CHECK(*w.verify(token_of(w.claims(R"(,"email_verified":true)"))) == "ann@example.org");
+    for (const char* no : {"false", R"("false")", R"("")", "0", "1", "[true]"})
+        CHECK(*w.verify(token_of(w.claims(R"(,"email_verified":)" + std::string(no)))) == std::nullopt);
+    for (const char* yes : {"true", R"("true")"})
+        CHECK(*w.verify(token_of(w.claims(R"(,"email_verified":)" + std::string(yes)))) == "ann@example.org");
     CHECK(*w.verify(token_of(R"({"iss":"https://id","aud":"mail","exp":99999999999})")) == std::nullopt);
     auto forged = token_of(w.claims());
     forged[forged.size() - 10] = forged[forged.size() - 10] == 'A' ? 'B' : 'A';
