@@ -99,6 +99,7 @@ TEST_CASE("a client that is refused does not push others' accounts out of the ta
     Throttle throttle(kConfig);
     for (int i = 0; i < 2; ++i) throttle.begin("192.0.2.1", "ann", at(0s));
     for (int i = 0; i < 4; ++i) throttle.begin("192.0.2.9", "u" + std::to_string(i), at(0s));
-    for (int i = 0; i < 1000; ++i) CHECK_FALSE(throttle.begin("192.0.2.9", "x" + std::to_string(i), at(0s)).allowed);
+    for (int i = 0; i < 1000; ++i)
+        CHECK_FALSE(throttle.begin("192.0.2.9", "x" + std::to_string(i), at(0s)).allowed);
     CHECK_FALSE(throttle.begin("192.0.2.2", "ann", at(0s)).allowed);
 }
