@@ -132,6 +132,9 @@ void check_backends(const Config& config, const Report& report) {
         report("sql", "needs domains and a database for the backend \"sql\"");
     if (has(BackendKind::ldap) && (config.ldap.domains.empty() || config.ldap.url.empty()))
         report("ldap", "needs domains and a url for the backend \"ldap\"");
+    const auto& oauth = config.oauth;
+    if (!oauth.jwks_url.empty() && (oauth.issuer.empty() || oauth.audience.empty()))
+        report("oauth", "needs issuer and audience with jwks_url: tokens for other services would log in here");
     if (has(BackendKind::file) && !config.file.path.starts_with('/'))
         report("file", "needs an absolute path for the backend \"file\"");
 }

@@ -166,3 +166,13 @@ TEST_CASE("a name server is an address, with or without a port") {
         CHECK(text.find("dns.servers entry 2") != std::string::npos);
     }
 }
+
+TEST_CASE("keys of an issuer need to know whose tokens, and for whom") {
+    constexpr auto oauth = "[auth.oauth]\njwks_url = \"https://id.example.org/keys\"\n";
+    const auto with = [&](std::string_view more) { return errors(fmt::format("{}{}", oauth, more)); };
+    constexpr auto wanted = "auth.oauth needs issuer and audience with jwks_url";
+    CHECK(with("").contains(wanted));
+    CHECK(with("issuer = \"https://id.example.org\"").contains(wanted));
+    CHECK(with("audience = \"mail\"").contains(wanted));
+    CHECK_FALSE(with("issuer = \"https://id.example.org\"\naudience = \"mail\"").contains("oauth"));
+}
