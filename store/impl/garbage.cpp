@@ -59,7 +59,9 @@ base::Result<void> rewrite(OpenAccount& open, std::uint64_t pack) {
     auto& index = open.index();
     auto& bodies = open.bodies();
     std::vector<Located> fresh;
-    for (const auto& email : index.in_pack(pack)) {
+    const auto living = index.in_pack(pack);
+    if (auto good = index.db().take_error(); !good) return good;
+    for (const auto& email : living) {
         auto file = bodies.open(email.id, email.place);
         if (!file) return std::unexpected(file.error());
         const auto good = intact(**file, email.place);
@@ -79,16 +81,18 @@ base::Result<void> rewrite(OpenAccount& open, std::uint64_t pack) {
     return bodies.remove_pack(pack);
 }
 
-void sweep_packs(OpenAccount& open, GarbageReport& report) {
+// What the index cannot say is not taken for dead: an error ends the step.
+base::Result<void> sweep_packs(OpenAccount& open, GarbageReport& report) {
     const auto packs = open.bodies().packs();
-    if (!packs) return;
+    if (!packs) return std::unexpected(packs.error());
     std::map<std::uint64_t, std::uint64_t> live;
     for (const auto& [number, octets] : open.index().packs()) live[number] = octets;
+    if (auto good = open.index().db().take_error(); !good) return good;
     for (const auto& [number, size] : *packs) {
         if (number == open.bodies().current_pack() || live[number] * 2 >= size) continue;
         if (report.packs_removed > 0) {
             report.more = true;
-            return;
+            return {};
         }
         const auto done = live[number] == 0 ? open.bodies().remove_pack(number) : rewrite(open, number);
         if (!done) {
@@ -101,6 +105,7 @@ void sweep_packs(OpenAccount& open, GarbageReport& report) {
         ++report.packs_removed;
         report.octets_freed += size - live[number];
     }
+    return {};
 }
 
 void trim(OpenAccount& open) {
@@ -118,10 +123,10 @@ void trim(OpenAccount& open) {
 
 }  // namespace
 
-GarbageReport collect_garbage(OpenAccount& open) {
+base::Result<GarbageReport> collect_garbage(OpenAccount& open) {
     GarbageReport report;
     bury(open, report);
-    sweep_packs(open, report);
+    if (auto swept = sweep_packs(open, report); !swept) return std::unexpected(swept.error());
     trim(open);
     if (auto done = snapshot_index(open); !done)
         base::log::warning("store.snapshot_failed",

@@ -7,7 +7,7 @@
 namespace posthorn::store {
 
 CheckReport check_account(OpenAccount& open, bool bodies);
-GarbageReport collect_garbage(OpenAccount& open);
+base::Result<GarbageReport> collect_garbage(OpenAccount& open);
 // Puts a copy of the index aside when the last is older than the interval.
 base::Result<void> snapshot_index(OpenAccount& open);
 base::Result<BackupReport> backup_account(OpenAccount& open, const std::string& folder);

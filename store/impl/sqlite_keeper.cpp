@@ -63,7 +63,7 @@ Store::Task<std::uint64_t> SqliteStore::undelete(net::Loop& loop, Account accoun
 Store::Task<GarbageReport> SqliteStore::collect(net::Loop& loop, Account account) {
     const auto there = co_await must_exist(loop, account);
     if (!there) co_return std::unexpected(there.error());
-    auto call = [](OpenAccount& open) -> base::Result<GarbageReport> { return collect_garbage(open); };
+    auto call = [](OpenAccount& open) { return collect_garbage(open); };
     co_return co_await in_turn<GarbageReport>(loop, std::move(account), Work::Kind::alone, std::move(call));
 }
 
