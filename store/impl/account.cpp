@@ -126,6 +126,7 @@ void Account::work_on(std::deque<Work>& works) {
 base::Result<void> Account::make_ready() {
     if (open_) return {};
     spoiled_ = false;
+    fresh_ = true;  // a closed index can be put back from a copy: what is given from here on is told to the mark
     auto opened = OpenAccount::open(shared_, name_, last_modseq_);
     if (!opened) {
         base::log::error("store.open_failed", {{"account", name_.text()}, {"error", opened.error().log_text}});
@@ -140,6 +141,7 @@ base::Result<void> Account::make_ready() {
 void Account::write_group(std::vector<Work>& group) {
     const bool bulk = std::ranges::any_of(group, [](const Work& work) { return work.kind == Work::Kind::bulk; });
     if (auto reserved = open_->reserve_ids(bulk, fresh_); !reserved) {
+        fresh_ = true;  // the index may know of ids that the mark does not
         end_all(group, reserved.error());
         return;
     }

@@ -95,7 +95,7 @@ private:
     std::unique_ptr<OpenAccount> open_;
     std::atomic<bool> is_open_{false};
     ModSeq last_modseq_ = 0;  // committed by this process
-    bool fresh_ = true;       // nothing was reserved in the mark yet
+    bool fresh_ = true;       // nothing was reserved in the mark since it was opened
     bool spoiled_ = false;    // the index said something that it is not to be trusted after: close it
 };
 

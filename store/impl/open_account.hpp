@@ -24,7 +24,7 @@ public:
     const std::string& folder() const { return folder_; }
     Shared& shared() { return *shared_; }
 
-    // Before a transaction: so many ids may be given in it. `fresh`: this process has given none yet.
+    // Before a transaction: so many ids may be given in it. `fresh`: none was given since it was opened.
     base::Result<void> reserve_ids(bool bulk, bool fresh);
 
     // Within a transaction.
