@@ -74,6 +74,7 @@ base::Result<BackupReport> backup_account(OpenAccount& open, const std::string& 
     if (!folder.starts_with('/')) return refuse(EINVAL, folder + " is no absolute path");
     if (disk.status(folder)) return refuse(EEXIST, folder + " is there already");
     if (auto made = disk.make_directory(folder, 0700); !made) return std::unexpected(made.error());
+    open.bodies().leave_pack();
     BackupReport report;
     report.messages = open.index().counters().messages;
     auto done = open.index().db().copy_to(folder + "/index.sqlite");

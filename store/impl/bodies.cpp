@@ -89,8 +89,13 @@ base::Result<void> Bodies::next_pack() {
     if (number_ > 0 && end_ < pack_size_ && !file_) {
         auto opened = disk_.open(pack_path(number_), base::OpenMode::read_write);
         if (!opened) return std::unexpected(opened.error());
-        file_ = std::move(*opened);
-        return {};
+        const auto status = (*opened)->status();
+        if (!status) return std::unexpected(status.error());
+        // A backup has its bytes, too: those stay as they are.
+        if (status->links <= 1) {
+            file_ = std::move(*opened);
+            return {};
+        }
     }
     auto made = disk_.open(pack_path(number_ + 1), base::OpenMode::create);
     if (!made) return std::unexpected(made.error());
@@ -152,6 +157,11 @@ base::Result<void> Bodies::sync() {
         folder_dirty_ = false;
     }
     return {};
+}
+
+void Bodies::leave_pack() {
+    drop();
+    file_.reset();
 }
 
 void Bodies::drop() {

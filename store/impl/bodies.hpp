@@ -46,6 +46,8 @@ public:
     // All that was added is durable. After an error none of it is, and the pack is left behind.
     base::Result<void> sync();
     void drop();  // what was added since the last sync()
+    // Drops, and looks at the pack again before it is written to: one that has a link elsewhere is not.
+    void leave_pack();
 
     base::Result<std::shared_ptr<base::File>> open(EmailId email, const Place& place);
     base::Result<void> remove_large(EmailId email);
