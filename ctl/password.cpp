@@ -16,13 +16,16 @@ namespace {
 
 constexpr std::size_t kLongest = 4096;
 
-// The terminal does not show what is typed while one lives.
+// The terminal does not show what is typed while one lives. Its interrupt keys end a line instead of the process, which
+// would leave the terminal as it is here.
 class Silence {
 public:
     explicit Silence(int fd) : fd_(fd) {
         if (::tcgetattr(fd_, &before_) != 0) return;
         termios quiet = before_;
-        quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
+        quiet.c_cc[VEOL] = before_.c_cc[VINTR];
+        quiet.c_cc[VEOL2] = before_.c_cc[VQUIT];
         changed_ = ::tcsetattr(fd_, TCSAFLUSH, &quiet) == 0;
     }
     ~Silence() {
@@ -31,13 +34,21 @@ public:
     Silence(const Silence&) = delete;
     Silence& operator=(const Silence&) = delete;
 
+    // A key that would have ended or stopped the process.
+    bool interrupts(char c) const {
+        const auto is = [&](std::size_t key) {
+            return before_.c_cc[key] != _POSIX_VDISABLE && c == static_cast<char>(before_.c_cc[key]);
+        };
+        return changed_ && (is(VINTR) || is(VQUIT) || is(VSUSP));
+    }
+
 private:
     int fd_;
     termios before_{};
     bool changed_ = false;
 };
 
-base::Result<std::string> read_line(int fd, const std::string& what) {
+base::Result<std::string> read_line(int fd, const std::string& what, const Silence* terminal = nullptr) {
     std::string out;
     char c = 0;
     while (true) {
@@ -45,6 +56,8 @@ base::Result<std::string> read_line(int fd, const std::string& what) {
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return base::fail_errno(what, errno);
         if (got == 0 || c == '\n') break;
+        if (terminal != nullptr && terminal->interrupts(c))
+            return base::fail(base::ErrorKind::permanent, "interrupted");
         if (out.size() >= kLongest) return base::fail(base::ErrorKind::permanent, what + ": the line is too long");
         out += c;
     }
@@ -55,7 +68,7 @@ base::Result<std::string> read_line(int fd, const std::string& what) {
 base::Result<std::string> ask(int terminal, std::string_view question) {
     const Silence silence(terminal);
     fmt::print(stderr, "{}", question);
-    auto answer = read_line(terminal, "the terminal");
+    auto answer = read_line(terminal, "the terminal", &silence);
     fmt::print(stderr, "\n");
     return answer;
 }

@@ -1,10 +1,12 @@
 """mailctl domain, account and alias: the embedded directory in an operator's hand."""
 
+import fcntl
 import os
 import pty
 import re
 import select
 import subprocess
+import termios
 
 from harness.wait import until
 
@@ -105,6 +107,27 @@ def a_terminal_is_asked_twice_and_shows_nothing(t):
     assert status == 0 and "changed: ann@example.org" in seen and "new secret" not in seen, seen
     status, seen = talk("a new secret", "another one")
     assert status == 2 and "two different" in seen and "another one" not in seen, seen
+
+
+def a_terminal_shows_again_what_is_typed_after_an_interrupt(t):
+    daemon = _example(t)
+    for key in (b"\x03", b"abc\x03", b"\x1c", b"\x1a\n"):
+        ours, theirs = pty.openpty()
+        before = termios.tcgetattr(theirs)
+        words = [daemon.mailctl_binary, "--control-socket", daemon.socket, "account", "passwd", "ann@example.org"]
+
+        def own_terminal():
+            os.setsid()
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        child = subprocess.Popen(words, stdin=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                 preexec_fn=own_terminal)
+        assert child.stderr.read(10) == b"Password: "
+        os.write(ours, key)
+        said = child.communicate(timeout=60)[1]
+        assert child.returncode == 2 and b"interrupted" in said, (key, child.returncode, said)
+        assert termios.tcgetattr(theirs) == before, key
+        os.close(ours)
+        os.close(theirs)
 
 
 def hashes_of_other_systems_are_taken_as_they_are(t):
