@@ -30,6 +30,12 @@ private:
     const SqlRows& rows_;
 };
 
+// A collation may find ann's row for änn: a row that tells its address is only that address's.
+bool is_row_of(const SqlRows& rows, const mail::AccountName& name) {
+    if (rows.rows.empty()) return false;
+    return !rows.column("address") || mail::parse_account_name(Row(rows).text("address")) == name;
+}
+
 std::string_view engine_name(SqlEngine engine) {
     switch (engine) {
         case SqlEngine::sqlite: return "sql (sqlite)";
@@ -90,7 +96,7 @@ base::Result<std::optional<Entry>> SqlBackend::look(const mail::AccountName& nam
     if (!name.local.empty()) {
         const auto rows = ask(config_.account_query, name);
         if (!rows) return std::unexpected(rows.error());
-        if (!rows->rows.empty()) {
+        if (is_row_of(*rows, name)) {
             const Row row(*rows);
             Account account{.name = name, .disabled = row.truth("disabled")};
             account.display_name = row.text("name");
@@ -117,7 +123,7 @@ base::Result<std::optional<Entry>> SqlBackend::look(const mail::AccountName& nam
 base::Result<std::optional<Secrets>> SqlBackend::look_secrets(const mail::AccountName& name) {
     const auto rows = ask(config_.account_query, name);
     if (!rows) return std::unexpected(rows.error());
-    if (rows->rows.empty()) return std::nullopt;
+    if (!is_row_of(*rows, name)) return std::nullopt;
     const Row row(*rows);
     Secrets out;
     out.password = {std::string(row.text("password")), std::string(row.text("scram_sha_1")),

@@ -143,6 +143,28 @@ TEST_CASE("a server that is not there is a temporary failure, never an unknown u
     CHECK(right.error().kind == base::ErrorKind::temporary);
 }
 
+TEST_CASE("sql: a row with another address than was asked for is nobody's") {
+    World w;
+    const auto finds = [&](const std::string& address) {
+        auto config = sql(SqlEngine::sqlite);
+        config.database = ":memory:";
+        config.account_query = "SELECT 'Ann' AS name, " + address + " AS address";
+        config.alias_query.clear();
+        impl::SqlBackend backend(config, *w.pool);
+        const mail::AccountName ann{"ann", "example.org"};
+        const auto found = answer_of(w.loops, backend.find(w.loops.at(0), ann));
+        const auto secrets = answer_of(w.loops, backend.secrets(w.loops.at(0), ann));
+        REQUIRE((found && secrets));
+        CHECK(found->has_value() == secrets->has_value());
+        return found->has_value();
+    };
+    CHECK(finds("'ann@example.org'"));
+    CHECK(finds("'Ann@Example.ORG'"));
+    CHECK_FALSE(finds("'änn@example.org'"));
+    CHECK_FALSE(finds("'ann@example.com'"));
+    CHECK_FALSE(finds("NULL"));
+}
+
 TEST_CASE("named parameters become the engine's marks, but not in quotes and casts") {
     const auto one = impl::with_marks("SELECT ':no', x::text FROM t WHERE a = :local AND b=:domain OR c = :local",
                                       impl::SqlMarks::dollar);
