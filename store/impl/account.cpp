@@ -107,7 +107,7 @@ void Account::work_on(std::deque<Work>& works) {
             auto error = work.run(open_.get());
             if (auto good = open_->index().db().take_error(); !good) {
                 error = good.error();
-                spoiled_ = spoils(*error);
+                spoiled_ = spoiled_ || spoils(*error);
             }
             work.end(error ? &*error : nullptr);
         } else {
@@ -176,7 +176,7 @@ std::vector<std::optional<base::Error>> Account::run_group(std::vector<Work>& gr
         auto error = group[i].run(open_.get());
         if (auto good = db.take_error(); !good) {
             error = good.error();
-            spoiled_ = spoils(*error);
+            spoiled_ = spoiled_ || spoils(*error);
         }
         if (!db.in_transaction()) {  // SQLite gave it up by itself
             fail_all(error ? *error

@@ -57,7 +57,7 @@ Store::Task<std::uint64_t> SqliteStore::undelete(net::Loop& loop, Account accoun
     const auto there = co_await must_exist(loop, account);
     if (!there) co_return std::unexpected(there.error());
     auto call = [since](OpenAccount& open) { return open.index().undelete(since); };
-    co_return co_await in_turn<std::uint64_t>(loop, std::move(account), Work::Kind::write, std::move(call));
+    co_return co_await in_turn<std::uint64_t>(loop, std::move(account), Work::Kind::bulk, std::move(call));
 }
 
 Store::Task<GarbageReport> SqliteStore::collect(net::Loop& loop, Account account) {
