@@ -56,7 +56,7 @@ void remove_all(const std::string& folder) {
 // An index that was put somewhere by copying is no more what the directory's mark speaks of.
 base::Result<std::uint64_t> make_it_an_old_copy(Shared& shared, const mail::AccountName& name,
                                                 const std::string& path, ModSeq last) {
-    const auto index = Index::open(path, name, shared.clock);
+    const auto index = Index::open(path, name, shared.clock, false);
     if (!index) return std::unexpected(index.error());
     auto mark = shared.high_water != nullptr ? shared.high_water->get(name) : Mark{};
     if (!mark) return std::unexpected(mark.error());

@@ -119,7 +119,7 @@ CheckReport check_account(OpenAccount& open, bool bodies) {
     return report;
 }
 
-bool count_anew(Index& index) {
+bool count_anew(Index& index, base::WallTime now) {
     auto& db = index.db();
     std::int64_t wrong = 0;
     for (const auto& rule : kRules) wrong += db.value(rule.sql);
@@ -129,9 +129,12 @@ bool count_anew(Index& index) {
         "email);"
         "UPDATE membership SET size = (SELECT size FROM email WHERE id = email);"
         "UPDATE email SET refs = (SELECT count(*) FROM membership m WHERE m.email = email.id);"
-        "DELETE FROM grave WHERE email NOT IN (SELECT id FROM email WHERE refs = 0);"
-        "INSERT INTO grave SELECT id, 0, 0, 'INBOX', 0 FROM email WHERE refs = 0 AND id NOT IN (SELECT email FROM "
-        "grave);"
+        "DELETE FROM grave WHERE email NOT IN (SELECT id FROM email WHERE refs = 0)");
+    db.run(
+        "INSERT INTO grave SELECT id, ?, 0, 'INBOX', 0 FROM email WHERE refs = 0 AND id NOT IN (SELECT email FROM"
+        " grave)",
+        base::to_ms(now));
+    db.script(
         "UPDATE mailbox SET (messages, unseen, deleted, bytes) = (SELECT count(*), ifnull(sum((flags & 1) = 0), 0),"
         " ifnull(sum((flags & 8) != 0), 0), ifnull(sum(size), 0) FROM membership m WHERE m.mailbox = mailbox.id);"
         "UPDATE mailbox SET uid_next = max(uid_next, 1 + (SELECT ifnull(max(uid), 0) FROM membership m WHERE "

@@ -25,7 +25,7 @@ constexpr const char* kPragmas =
 }  // namespace
 
 base::Result<std::unique_ptr<Index>> Index::open(const std::string& path, const mail::AccountName& account,
-                                                 const base::Clock& clock) {
+                                                 const base::Clock& clock, bool may_make) {
     auto db = Database::open(path);
     if (!db) return std::unexpected(db.error());
     std::unique_ptr<Index> index(new Index(std::move(*db), account, clock));
@@ -39,6 +39,7 @@ base::Result<std::unique_ptr<Index>> Index::open(const std::string& path, const 
                 ") than this server knows: run the newer server, or restore a backup of the older one");
     }
     if (version == 0) {
+        if (!may_make) return damaged(path + " is empty");
         if (auto made = index->make(account); !made) return std::unexpected(made.error());
     }
     if (auto loaded = index->load(); !loaded) return std::unexpected(loaded.error());

@@ -69,10 +69,11 @@ struct Located {
 
 class Index {
 public:
-    // Makes it, with INBOX and the mailboxes of special use, when it is not there. Damage: temporary, EUCLEAN. Of a
-    // newer version: permanent, to be shown to the operator.
+    // `may_make`: makes it, with INBOX and the mailboxes of special use, when it is not there or empty; else that is
+    // damage, for there may be mail of it. Damage: temporary, EUCLEAN. Of a newer version: permanent, to be shown to
+    // the operator.
     static base::Result<std::unique_ptr<Index>> open(const std::string& path, const mail::AccountName& account,
-                                                     const base::Clock& clock);
+                                                     const base::Clock& clock, bool may_make);
 
     base::sqlite::Database& db() { return *db_; }
     const Counters& counters() const { return counters_; }

@@ -18,7 +18,7 @@ base::Result<RepairReport> repair_account(const std::shared_ptr<Shared>& shared,
 base::Result<BackupReport> restore_account(const std::shared_ptr<Shared>& shared, const mail::AccountName& name,
                                            const std::string& folder, ModSeq last);
 
-// Counters and sums as the rows have them; true: something was otherwise.
-bool count_anew(Index& index);
+// Counters and sums as the rows have them; true: something was otherwise. Emails found in no mailbox are expunged `now`.
+bool count_anew(Index& index, base::WallTime now);
 
 }  // namespace posthorn::store

@@ -67,11 +67,17 @@ base::Result<std::unique_ptr<OpenAccount>> OpenAccount::open(std::shared_ptr<Sha
     auto mark = shared->high_water != nullptr ? shared->high_water->get(name) : Mark{};
     if (!mark) return std::unexpected(mark.error());
     const bool fresh = !disk.status(folder + "/index.sqlite");
-    if (fresh && out->bodies_->current_pack() != 0) {
+    bool empty = out->bodies_->current_pack() == 0;
+    if (empty) {
+        const auto large = out->bodies_->large();
+        if (!large) return std::unexpected(large.error());
+        empty = large->empty();
+    }
+    if (fresh && !empty) {
         return damaged(folder + " has mail but no index.sqlite: mailctl store repair " + name.text() +
                        " makes it again");
     }
-    auto index = Index::open(folder + "/index.sqlite", name, shared->clock);
+    auto index = Index::open(folder + "/index.sqlite", name, shared->clock, empty);
     if (!index) return std::unexpected(index.error());
     out->index_ = *std::move(index);
     if (fresh) {
@@ -83,7 +89,8 @@ base::Result<std::unique_ptr<OpenAccount>> OpenAccount::open(std::shared_ptr<Sha
 
 base::Result<void> OpenAccount::reserve_ids(bool bulk, bool fresh) {
     if (shared_->high_water == nullptr) return {};
-    const auto mark = index_->reserve(bulk ? index_->all_memberships() : 0, fresh);
+    const auto all = bulk ? index_->all_memberships() + index_->counters().grave_messages : 0;
+    const auto mark = index_->reserve(all, fresh);
     if (!mark) return std::unexpected(mark.error());
     if (!*mark) return {};
     return shared_->high_water->raise(index_->account(), **mark);

@@ -25,7 +25,7 @@ bool sound(const std::string& path) {
 // With what its log holds: opened as it would be, and looked through. An error: it cannot be said, somebody has it, or
 // the disk does not let us.
 base::Result<bool> opens(const std::string& path, const mail::AccountName& name, const base::Clock& clock) {
-    const auto index = Index::open(path, name, clock);
+    const auto index = Index::open(path, name, clock, false);
     if (!index) {
         if (index.error().code == EUCLEAN) return false;
         return std::unexpected(index.error());
@@ -159,7 +159,7 @@ base::Result<RepairReport> repair_account(const std::shared_ptr<Shared>& shared,
     }
     auto bodies = Bodies::open(disk, folder + "/bodies", shared->config.pack_size);
     if (!bodies) return std::unexpected(bodies.error());
-    auto opened = Index::open(path, name, shared->clock);
+    auto opened = Index::open(path, name, shared->clock, report.index_was_lost);
     if (!opened) return std::unexpected(opened.error());
     auto& index = **opened;
     const auto before = index.state();
@@ -172,7 +172,7 @@ base::Result<RepairReport> repair_account(const std::shared_ptr<Shared>& shared,
     }
     drop_lost(index, **bodies, report);
     index.write_counters();
-    report.counted_anew = count_anew(index);
+    report.counted_anew = count_anew(index, shared->clock.wall());
     if (auto done = all.commit(); !done) {
         index.abandon(before);
         return std::unexpected(done.error());
@@ -181,7 +181,7 @@ base::Result<RepairReport> repair_account(const std::shared_ptr<Shared>& shared,
     if (report.dropped == 0 && !report.index_was_lost) return report;
     // Read again: the counters were made anew behind its back. And clients must, too.
     opened->reset();
-    auto again = Index::open(path, name, shared->clock);
+    auto again = Index::open(path, name, shared->clock, false);
     if (!again) return std::unexpected(again.error());
     auto mark = shared->high_water != nullptr ? shared->high_water->get(name) : Mark{};
     if (!mark) return std::unexpected(mark.error());

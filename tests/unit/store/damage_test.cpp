@@ -104,3 +104,30 @@ TEST_CASE("a pack that a backup shares is not written to") {
     h.clean(h.jane);
     h.clean(h.john);
 }
+
+TEST_CASE("an index that was lost is not made anew where there is mail") {
+    const base::log::Capture quiet;
+    Damaged h;
+    std::string text = "small";
+    bool gone = false;
+    SUBCASE("empty, a small body") {}
+    SUBCASE("empty, a large body") { text = std::string(100'000, 'l'); }
+    SUBCASE("gone, a large body") {
+        text = std::string(100'000, 'l');
+        gone = true;
+    }
+    h.deliver(text);
+    h.close();
+    if (gone)
+        fs::remove(h.index());
+    else
+        fs::resize_file(h.index(), 0);
+    h.open();
+    for (int i = 0; i < 2; ++i) CHECK(h.code(h.store().mailboxes(h.loop(), h.jane)) == EUCLEAN);
+    CHECK(h.code(h.keeper().collect(h.loop(), h.jane)) == EUCLEAN);
+    const auto report = h.get(h.keeper().repair(h.loop(), h.jane));
+    CHECK(report.index_was_lost);
+    CHECK(report.recovered == 1);
+    CHECK(h.bytes(h.inbox().entries.at(0).email) == text);
+    h.clean(h.jane);
+}
