@@ -31,7 +31,10 @@ base::Result<bool> opens(const std::string& path, const mail::AccountName& name,
         return std::unexpected(index.error());
     }
     auto line = (*index)->db().query("PRAGMA quick_check(1)");
-    return line.next() && line.text(0) == "ok";
+    const bool good = line.next() && line.text(0) == "ok";
+    const auto& error = (*index)->db().error();
+    if (error && error->code != EUCLEAN) return std::unexpected(*error);
+    return good;
 }
 
 base::Result<std::string> newest_snapshot(base::Disk& disk, const std::string& folder) {
@@ -47,7 +50,8 @@ base::Result<std::string> newest_snapshot(base::Disk& disk, const std::string& f
 // The index and its journals out of the way, kept for who wants to look.
 base::Result<void> put_aside(Shared& shared, const std::string& folder) {
     const auto number = std::to_string(base::to_ms(shared.clock.wall()));
-    for (const auto* part : {"-wal", "-shm", ""}) {
+    // The journals last: an index without what its log holds would pass for a whole one.
+    for (const auto* part : {"", "-wal", "-shm"}) {
         const auto path = folder + "/index.sqlite" + part;
         if (!shared.disk.status(path)) continue;
         if (auto done = shared.disk.rename(path, folder + "/broken-" + number + ".sqlite" + part); !done)
@@ -56,42 +60,42 @@ base::Result<void> put_aside(Shared& shared, const std::string& folder) {
     return shared.disk.sync_directory(folder);
 }
 
-std::vector<FoundBody> all_found(const Bodies& bodies, base::Result<void>& trouble) {
-    std::vector<FoundBody> out;
+// Of those with the same id the last: an id is given again when what first had it was rolled back, and a body that was
+// moved is in a later pack.
+base::Result<std::map<EmailId, FoundBody>> all_found(const Bodies& bodies) {
+    std::map<EmailId, FoundBody> out;
     const auto packs = bodies.packs();
-    const auto large = bodies.large();
-    if (!packs || !large) {
-        trouble = std::unexpected(!packs ? packs.error() : large.error());
-        return out;
-    }
+    if (!packs) return std::unexpected(packs.error());
     for (const auto& [number, size] : *packs) {
-        auto found = bodies.scan(number);
-        if (!found) {
-            trouble = std::unexpected(found.error());
-            return out;
-        }
-        out.insert(out.end(), found->begin(), found->end());
+        const auto found = bodies.scan(number);
+        if (!found) return std::unexpected(found.error());
+        for (const auto& body : *found) out.insert_or_assign(body.note.email, body);
     }
+    const auto large = bodies.large();
+    if (!large) return std::unexpected(large.error());
     for (const auto email : *large) {
-        if (auto found = bodies.scan_large(email)) out.push_back(*found);
+        const auto found = bodies.scan_large(email);
+        if (!found) return std::unexpected(found.error());
+        out.insert_or_assign(email, *found);
     }
     return out;
 }
 
 // Bodies newer than the index, which it cannot know: they go where they were put, or to INBOX. Older ones it does not
 // know were thrown away. A body that was moved by a rewrite is at another place than the index has it.
-void add_bodies(Index& index, const std::vector<FoundBody>& found, RepairReport& report) {
+void add_bodies(Index& index, const std::map<EmailId, FoundBody>& found, RepairReport& report) {
     const auto first_new = index.counters().next_id;
     auto& db = index.db();
-    std::set<EmailId> seen;
-    for (const auto& body : found) {
-        if (body.note.email < first_new) {
-            index.moved(body.note.email, body.place);
+    for (const auto& [email, body] : found) {
+        if (email < first_new) {
+            const auto row = index.locate(email);
+            if (row && row->place.size == body.place.size && row->place.crc == body.place.crc)
+                index.moved(email, body.place);
             continue;
         }
-        if (!seen.insert(body.note.email).second) continue;
         auto box = index.mailbox(body.note.mailbox);
         if (!box) box = index.mailbox(std::string_view("INBOX"));
+        if (!box) return db.fail(damaged(db.path() + ": there is no INBOX").error());
         while (index.counters().next_id <= body.note.email) (void)index.new_id();
         index.add(box->id, {body.note.email, body.place, body.note.received, nullptr, nullptr}, 0);
         if (body.note.delivery != base::Ulid{} && !index.delivered(body.note.delivery))
@@ -102,12 +106,16 @@ void add_bodies(Index& index, const std::vector<FoundBody>& found, RepairReport&
 }
 
 // Rows without a body have nothing to show.
-void drop_lost(Index& index, const Bodies& bodies, RepairReport& report) {
-    std::map<std::uint64_t, std::uint64_t> packs;
-    if (const auto all = bodies.packs()) packs.insert(all->begin(), all->end());
-    std::set<EmailId> large;
-    if (const auto all = bodies.large()) large.insert(all->begin(), all->end());
-    for (const auto& email : index.all_bodies()) {
+base::Result<void> drop_lost(Index& index, const Bodies& bodies, RepairReport& report) {
+    const auto all_packs = bodies.packs();
+    if (!all_packs) return std::unexpected(all_packs.error());
+    const auto all_large = bodies.large();
+    if (!all_large) return std::unexpected(all_large.error());
+    const std::map<std::uint64_t, std::uint64_t> packs(all_packs->begin(), all_packs->end());
+    const std::set<EmailId> large(all_large->begin(), all_large->end());
+    const auto known = index.all_bodies();
+    if (auto good = index.db().take_error(); !good) return good;
+    for (const auto& email : known) {
         const auto& place = email.place;
         const auto pack = packs.find(place.pack);
         const bool there = place.pack == 0 ? large.contains(email.id)
@@ -119,19 +127,75 @@ void drop_lost(Index& index, const Bodies& bodies, RepairReport& report) {
         index.db().run("DELETE FROM email WHERE id = ?", email.id);
         ++report.dropped;
     }
+    return {};
 }
 
-std::uint64_t remove_orphans(Index& index, Bodies& bodies) {
+// The large bodies that no row knows.
+base::Result<std::vector<EmailId>> orphans(Index& index, const Bodies& bodies) {
+    auto out = bodies.large();
+    if (!out) return out;
     std::set<EmailId> known;
     for (const auto& email : index.all_bodies()) {
         if (email.place.pack == 0) known.insert(email.id);
     }
-    std::uint64_t removed = 0;
-    const auto large = bodies.large();
-    for (const auto email : large ? *large : std::vector<EmailId>()) {
-        if (!known.contains(email) && bodies.remove_large(email)) ++removed;
+    if (auto good = index.db().take_error(); !good) return std::unexpected(good.error());
+    std::erase_if(*out, [&](EmailId email) { return known.contains(email); });
+    return out;
+}
+
+// A file beside the index, where it is made anew: half of it is never taken for the whole. What an attempt before this
+// one has left goes.
+base::Result<void> begin_anew(Shared& shared, const std::string& folder, const std::string& fresh,
+                              RepairReport& report) {
+    for (const auto* part : {"", "-wal", "-shm"}) {
+        if (auto done = shared.disk.unlink(fresh + part); !done && done.error().code != ENOENT) return done;
     }
-    return removed;
+    const auto snapshot = newest_snapshot(shared.disk, folder);
+    if (!snapshot) return std::unexpected(snapshot.error());
+    report.snapshot = *snapshot;
+    if (snapshot->empty()) return {};
+    const auto copy = Database::open(folder + "/snapshots/" + *snapshot, {.immutable = true});
+    if (!copy) return std::unexpected(copy.error());
+    return (*copy)->copy_to(fresh);
+}
+
+// `fresh` is closed, its log is within it.
+base::Result<void> put_in_place(Shared& shared, const std::string& folder, const std::string& fresh) {
+    if (shared.disk.status(fresh + "-wal"))
+        return base::fail(base::ErrorKind::temporary, fresh + ": its log could not be written into it");
+    if (auto done = put_aside(shared, folder); !done) return done;
+    if (auto done = shared.disk.rename(fresh, folder + "/index.sqlite"); !done) return done;
+    return shared.disk.sync_directory(folder);
+}
+
+// Answers the orphans.
+base::Result<std::vector<EmailId>> repair_rows(Index& index, const Bodies& bodies, const base::Clock& clock,
+                                               RepairReport& report) {
+    Transaction all(index.db());
+    if (report.index_was_lost) {
+        const auto found = all_found(bodies);
+        if (!found) return std::unexpected(found.error());
+        add_bodies(index, *found, report);
+    }
+    if (auto done = drop_lost(index, bodies, report); !done) return std::unexpected(done.error());
+    index.write_counters();
+    report.counted_anew = count_anew(index, clock.wall());
+    auto unknown = orphans(index, bodies);
+    if (!unknown) return unknown;
+    if (auto done = all.commit(); !done) return std::unexpected(done.error());
+    return unknown;
+}
+
+// Read again: the counters were made anew behind its back. And clients must, too.
+base::Result<void> make_it_new(Shared& shared, const std::string& path, const mail::AccountName& name,
+                               ModSeq last) {
+    const auto index = Index::open(path, name, shared.clock, false);
+    if (!index) return std::unexpected(index.error());
+    auto mark = shared.high_water != nullptr ? shared.high_water->get(name) : Mark{};
+    if (!mark) return std::unexpected(mark.error());
+    const auto& counters = (*index)->counters();
+    mark->modseq = std::max({mark->modseq, counters.reserved, counters.modseq, last}) + 1;
+    return (*index)->put_into_order(*mark, last, true);
 }
 
 }  // namespace
@@ -145,48 +209,29 @@ base::Result<RepairReport> repair_account(const std::shared_ptr<Shared>& shared,
     RepairReport report;
     const auto sane = disk.status(path) ? opens(path, name, shared->clock) : base::Result<bool>(false);
     if (!sane) return std::unexpected(sane.error());
-    if (!*sane) {
-        report.index_was_lost = true;
-        if (auto done = put_aside(*shared, folder); !done) return std::unexpected(done.error());
-        const auto snapshot = newest_snapshot(disk, folder);
-        if (!snapshot) return std::unexpected(snapshot.error());
-        report.snapshot = *snapshot;
-        if (!snapshot->empty()) {
-            const auto copy = Database::open(folder + "/snapshots/" + *snapshot, {.immutable = true});
-            if (!copy) return std::unexpected(copy.error());
-            if (auto done = (*copy)->copy_to(path); !done) return std::unexpected(done.error());
-        }
+    report.index_was_lost = !*sane;
+    const auto work = report.index_was_lost ? folder + "/repaired.sqlite" : path;
+    if (report.index_was_lost) {
+        if (auto done = begin_anew(*shared, folder, work, report); !done) return std::unexpected(done.error());
     }
     auto bodies = Bodies::open(disk, folder + "/bodies", shared->config.pack_size);
     if (!bodies) return std::unexpected(bodies.error());
-    auto opened = Index::open(path, name, shared->clock, report.index_was_lost);
-    if (!opened) return std::unexpected(opened.error());
-    auto& index = **opened;
-    const auto before = index.state();
-    Transaction all(index.db());
+    std::vector<EmailId> unknown;
+    {
+        auto opened = Index::open(work, name, shared->clock, report.index_was_lost);
+        if (!opened) return std::unexpected(opened.error());
+        auto found = repair_rows(**opened, **bodies, shared->clock, report);
+        if (!found) return std::unexpected(found.error());
+        unknown = *std::move(found);
+    }
+    if (report.dropped > 0 || report.index_was_lost) {
+        if (auto done = make_it_new(*shared, work, name, last); !done) return std::unexpected(done.error());
+    }
     if (report.index_was_lost) {
-        base::Result<void> trouble;
-        const auto found = all_found(**bodies, trouble);
-        if (!trouble) return std::unexpected(trouble.error());
-        add_bodies(index, found, report);
+        if (auto done = put_in_place(*shared, folder, work); !done) return std::unexpected(done.error());
     }
-    drop_lost(index, **bodies, report);
-    index.write_counters();
-    report.counted_anew = count_anew(index, shared->clock.wall());
-    if (auto done = all.commit(); !done) {
-        index.abandon(before);
-        return std::unexpected(done.error());
-    }
-    report.orphans_removed = remove_orphans(index, **bodies);
+    for (const auto email : unknown) report.orphans_removed += (*bodies)->remove_large(email) ? 1U : 0U;
     if (report.dropped == 0 && !report.index_was_lost) return report;
-    // Read again: the counters were made anew behind its back. And clients must, too.
-    opened->reset();
-    auto again = Index::open(path, name, shared->clock, false);
-    if (!again) return std::unexpected(again.error());
-    auto mark = shared->high_water != nullptr ? shared->high_water->get(name) : Mark{};
-    if (!mark) return std::unexpected(mark.error());
-    mark->modseq = std::max({mark->modseq, (*again)->counters().reserved, (*again)->counters().modseq, last}) + 1;
-    if (auto done = (*again)->put_into_order(*mark, last, true); !done) return std::unexpected(done.error());
     base::log::notice("store.repaired", {{"account", name.text()},
                                          {"index_was_lost", report.index_was_lost},
                                          {"recovered", report.recovered},

@@ -100,3 +100,26 @@ TEST_CASE("what was answered is there, what failed is not, wherever the disk fai
         CHECK(failed > 15);
     }
 }
+
+TEST_CASE("a repair that cannot list the bodies drops nothing") {
+    const base::log::Capture quiet;
+    std::size_t failed = 0;
+    for (int nth = 0;; ++nth) {
+        CAPTURE(nth);
+        REQUIRE(nth < 20);
+        FaultHarness h;
+        h.deliver_one(std::string(5000, 'l'));
+        int lists = 0;
+        h.disk.fail_if([&](test::DiskOp op, const std::string& path) {
+            return op == test::DiskOp::list && path.ends_with("/bodies") && lists++ == nth ? EIO : 0;
+        });
+        const auto report = h.await(h.keeper().repair(h.loop(), h.jane));
+        const bool reached = lists > nth;
+        h.disk.fail_if({});
+        CHECK(report.has_value() != reached);
+        check_kept(h);
+        if (!reached) break;
+        ++failed;
+    }
+    CHECK(failed == 4);
+}
