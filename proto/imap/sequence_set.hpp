@@ -21,6 +21,8 @@ struct SequenceSet {
 
     // `largest` stands for "*"; 0: the mailbox is empty, and "*" names nothing. A range may be written backwards.
     NumberSet resolve(std::uint32_t largest) const;
+    // As resolve(largest).contains(number), without making the set: for a search, which asks about each message.
+    bool contains(std::uint32_t number, std::uint32_t largest) const;
     bool has_star() const;
 };
 

@@ -96,8 +96,8 @@ bool has_keyword(const Known& known, std::string_view name) {
 bool in_set(const SearchKey& key, const Known& known) {
     const auto uid = known.message->entry.uid;
     if (key.set.saved) return known.saved->contains(uid);
-    if (key.kind == Kind::uid) return key.set.resolve(known.view->largest_uid()).contains(uid);
-    return key.set.resolve(known.view->size()).contains(known.number);
+    if (key.kind == Kind::uid) return key.set.contains(uid, known.view->largest_uid());
+    return key.set.contains(known.number, known.view->size());
 }
 
 Answer match_children(const SearchKey& key, const Known& known, std::size_t& texts) {

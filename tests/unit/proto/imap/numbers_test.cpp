@@ -52,4 +52,10 @@ TEST_CASE("a sequence set stands for what is there") {
     CHECK(SequenceSet{.ranges = {{559, SequenceSet::kStar}}}.resolve(10).text() == "10:559");
     CHECK(SequenceSet{.ranges = {{1, SequenceSet::kStar}}}.resolve(0).empty());
     CHECK(SequenceSet{.ranges = {{7, 4}}}.resolve(3).text() == "4:7");
+    for (const std::uint32_t largest : {0U, 3U, 10U, 600U}) {
+        for (const auto& one : {set, SequenceSet{.ranges = {{SequenceSet::kStar, 4}, {559, 7}, {2, 2}}}}) {
+            const auto resolved = one.resolve(largest);
+            for (std::uint32_t n = 1; n <= 600; ++n) CHECK(one.contains(n, largest) == resolved.contains(n));
+        }
+    }
 }
