@@ -32,6 +32,7 @@ CREATE TABLE grave(
     flags INTEGER NOT NULL);
 CREATE INDEX grave_at ON grave(at);
 CREATE TABLE thread_key(key INTEGER PRIMARY KEY, thread INTEGER NOT NULL);
+CREATE INDEX thread_key_thread ON thread_key(thread);
 CREATE TABLE delivery(id BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE change(
     modseq INTEGER NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, kind INTEGER NOT NULL,
