@@ -104,6 +104,25 @@ TEST_CASE("a full mailbox defers, or bounces, as the configuration says") {
     w.check_invariants(true);
 }
 
+TEST_CASE("what LMTP has promised room for is stored, also when the reservation is gone and the mailbox full") {
+    LocalWorld w;
+    w.add({"ann@local.test"});
+    w.people.add_account("ann@local.test").quota.messages = 1;
+    w.config.local.bounce_over_quota = true;
+    w.start();
+    w.send("", {"ann@local.test"});
+    w.loops.run_until_idle();
+    mail::Envelope envelope;
+    envelope.id = w.ulids.next();
+    envelope.recipients.push_back({*mail::parse_address("ann@local.test"), 0, {}});
+    envelope.arrival = w.loops.clock().wall();
+    envelope.listener = "lmtp unix:/run/posthorn/lmtp.sock";
+    REQUIRE(w.queue.put(std::move(envelope), "Subject: promised\r\n\r\nbody\r\n"));
+    w.loops.run_until_idle();
+    CHECK(w.inbox("ann@local.test").size() == 2);
+    w.check_invariants(true);
+}
+
 TEST_CASE("while directory or store are down mail waits; nobody is unknown for it") {
     LocalWorld w;
     w.add({"ann@local.test"});
