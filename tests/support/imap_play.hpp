@@ -57,12 +57,12 @@ struct ImapPlay {
                 case Kind::read: {
                     waits.push_back(action.timeout);
                     if (input.empty()) {
-                        if (last) {
-                            machine.on_eof();
-                        } else {
+                        if (!last) {
                             held_ = true;
+                            return;
                         }
-                        return;
+                        machine.on_eof();
+                        break;
                     }
                     give(machine, input);
                     break;
