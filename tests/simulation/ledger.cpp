@@ -193,6 +193,8 @@ void Ledger::changed(const spool::StateChange& change, const std::vector<base::U
         // A delay warning is recorded beside an attempt that an operator asked for, and ends nothing.
         if (tried || mail::is_final(state.status)) fate.retry_asked = false;
         fate.unrecorded = false;
+        fate.due_before = fate.state.next_try;
+        fate.changed = trace_.now();
         fate.state = state;
         trace_.note("durable {} <{}> {} attempts {} {}", change.id.to_string(), fate.address, name(state.status),
                     state.attempts, state.last.status);
@@ -280,7 +282,11 @@ void Ledger::named(const Name& who, base::WallTime at) {
     if (fates_of(who, false).empty()) return violate("a recipient of no message: " + text);
     const auto live = fates_of(who, true);
     if (live.empty()) return violate("tried again after its end: " + text);
-    const auto may = [&](const Fate* fate) { return fate->retry_asked || fate->state.next_try <= at; };
+    // A peer that reads late may hear of an attempt whose outcome is on record: it said more than it was asked, and
+    // that was taken for the answer.
+    const auto may = [&](const Fate* fate) {
+        return fate->retry_asked || fate->state.next_try <= at || (at <= fate->changed && fate->due_before <= at);
+    };
     if (std::ranges::all_of(live, [](const Fate* fate) { return fate->since_held > 0; })) {
         violate("tried although an operator holds it: " + text);
     }

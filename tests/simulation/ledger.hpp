@@ -21,14 +21,16 @@ namespace posthorn::simulation {
 struct Fate {
     std::string address;
     std::uint8_t notify = 0;
-    mail::RecipientState state;  // as durable
-    bool cancelled = false;      // an operator asked for it ...
-    bool bounced = false;        // ... and for this
-    bool retry_asked = false;    // since the last outcome
-    int since_held = -1;         // attempts that ended since an operator's hold was in force; -1: none is
-    int taken = 0;               // how often a peer took the message for it
-    bool heard_taken = false;    // in this life, and we went on after the answer
-    bool unrecorded = false;     // taken in this life, and no outcome was recorded since
+    mail::RecipientState state;   // as durable
+    base::WallTime due_before{};  // when it was due by the state before that, which held ...
+    base::WallTime changed{};     // ... until then
+    bool cancelled = false;       // an operator asked for it ...
+    bool bounced = false;         // ... and for this
+    bool retry_asked = false;     // since the last outcome
+    int since_held = -1;          // attempts that ended since an operator's hold was in force; -1: none is
+    int taken = 0;                // how often a peer took the message for it
+    bool heard_taken = false;     // in this life, and we went on after the answer
+    bool unrecorded = false;      // taken in this life, and no outcome was recorded since
     bool heard_refused = false;
     int failure_dsns = 0;
     int delay_dsns = 0;
