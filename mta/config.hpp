@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
-#include "net/address.hpp"
+#include "net/doors.hpp"
 #include "net/tls.hpp"
 #include "observe/sampler.hpp"
 #include "policy/networks.hpp"
@@ -54,8 +54,6 @@ struct SmtpConfig {
     SmtpTimeouts timeouts;
 };
 
-enum class ListenerTls : std::uint8_t { none, starttls, implicit };
-
 enum class Protocol : std::uint8_t { smtp, submission, lmtp };
 std::string_view name(Protocol protocol);
 
@@ -70,12 +68,8 @@ struct SubmissionConfig {
 };
 
 // [[listener]] with one of our protocols.
-struct ListenerConfig {
+struct ListenerConfig : net::DoorConfig {
     Protocol protocol = Protocol::smtp;
-    net::Endpoint address;
-    unsigned unix_mode = 0660;  // of a Unix socket
-    std::string unix_group;     // empty: unchanged
-    ListenerTls tls = ListenerTls::starttls;
     std::map<std::string, std::string> context;  // handed to plugins and logs with each message
     SmtpConfig smtp;
 };

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -13,22 +12,20 @@
 #include "base/result.hpp"
 #include "mail/event.hpp"
 #include "mta/config.hpp"
+#include "mta/settings.hpp"
 #include "mta/worker.hpp"
-#include "net/listener.hpp"
+#include "net/doors.hpp"
 #include "net/loop.hpp"
 #include "spool/queue.hpp"
 
 namespace posthorn::mta {
 
-struct Settings;
-
 class Receiver {
 public:
     Receiver(net::LoopGroup& loops, mail::EventSink& events, base::Metrics& metrics);
-    ~Receiver();
 
     // Binds every listener of the configuration, or none: the error names the one that failed.
-    base::Result<void> bind(Config config);
+    base::Result<void> bind(Config config) { return reload(std::move(config)); }
     // `queue` and the services outlive the sessions.
     void start(spool::Queue& queue, Services services = {});
 
@@ -42,31 +39,24 @@ public:
     // Stops accepting; sessions end with 421 when no message is under way. Any thread but a loop's; idempotent.
     void shut_down();
     // What is left ends now, but for commits and the replies to them.
-    void close_sessions();
+    void close_sessions() { shared_.group.close(); }
     // True: no session is left. Not on a loop's thread.
-    bool wait_drained(base::Duration limit);
+    bool wait_drained(base::Duration limit) { return shared_.group.wait_drained(limit); }
 
     // Any thread.
-    bool accepting() const;
-    std::size_t sessions() const { return shared_.sessions; }
-    std::vector<net::Endpoint> endpoints() const;                       // with the ports the OS chose
+    bool accepting() const { return !endpoints().empty() && doors_.accepting(); }
+    std::size_t sessions() const { return shared_.group.size(); }
+    std::vector<net::Endpoint> endpoints() const { return doors_.endpoints(); }
     std::vector<std::pair<Protocol, net::Endpoint>> listeners() const;  // the same, and what is spoken there
 
 private:
-    struct Door;  // a listener and its settings of the hour
-
-    base::Result<std::unique_ptr<Door>> open_door(const Config& config, const ListenerConfig& listener) const;
-    void start(Door& door);
-    void count_sending(const Config& config);
     void accept(const std::shared_ptr<const Settings>& settings, net::Loop& loop,
                 std::unique_ptr<net::Stream> stream);
 
     net::LoopGroup& loops_;
     Shared shared_;
     std::vector<std::unique_ptr<Worker>> workers_;  // by loop index
-    mutable std::mutex doors_mutex_;                // reload() changes what a health check looks at
-    std::vector<std::unique_ptr<Door>> doors_;
-    bool started_ = false;
+    net::Doors<Settings> doors_;
 };
 
 }  // namespace posthorn::mta

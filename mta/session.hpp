@@ -10,46 +10,31 @@
 #include <string>
 #include <vector>
 
+#include "auth/sasl.hpp"
 #include "base/result.hpp"
 #include "mail/envelope.hpp"
 #include "mail/event.hpp"
-#include "mta/limits.hpp"
 #include "mta/settings.hpp"
 #include "mta/worker.hpp"
-#include "net/stream.hpp"
+#include "net/session_driver.hpp"
 #include "proto/smtp/server_session.hpp"
 
 namespace posthorn::mta {
 
-class Session : public std::enable_shared_from_this<Session> {
+class Session final : public net::SessionDriver<smtp::ServerSession> {
 public:
-    // On the stream's loop, which is the worker's; both outlive the session's coroutine.
-    // Its place in shared.sessions is taken.
-    static void start(Worker& worker, std::shared_ptr<const Settings> settings,
-                      std::unique_ptr<net::Stream> stream);
-
-    // Own loop. The session ends when no message is under way: at once when it waits for a command.
-    void shut_down();
-    // Own loop. Patience is over: ends now, but for a commit and the reply to it.
-    void close();
-
-private:
-    enum class Doing : std::uint8_t { nothing, reading, writing, handshake };
-    using Interruption = smtp::ServerSession::Interruption;
-
+    // On the stream's loop, which is the worker's; both outlive the session. Its place in the group is taken. What ends it
+    // from outside never cuts off a commit and the reply to it.
     Session(Worker& worker, std::shared_ptr<const Settings> settings, std::unique_ptr<net::Stream> stream);
 
-    static net::Task<> run(std::shared_ptr<Session> self);
-    static net::Task<> farewell(std::shared_ptr<Session> self, std::string bytes);
-    void ended();
+private:
+    net::Task<> converse() override;
+    void ended() override;
 
-    net::Task<> read(smtp::ServerAction action);
-    net::Task<> write(smtp::ServerAction action);
     bool may_shake_hands();
-    net::Task<> handshake();
+    net::Task<> shake_hands();
     net::Task<> flush();
     net::Task<> commit();
-    net::Task<> leave();
 
     // What needs nobody to be asked is decided at once; nothing: ask() is to be awaited.
     std::optional<smtp::Verdict> judge(smtp::Subject subject);
@@ -64,7 +49,6 @@ private:
 
     // session_auth.cpp
     net::Task<> authenticate();
-    void took_login(auth::Login login);
     auth::Client auth_client() const;
     const auth::Account* account() const;
     net::Task<smtp::Verdict> ask_ownership();
@@ -86,10 +70,6 @@ private:
     void release(const base::Ulid& id, std::size_t from);
     net::Task<> commit_each();
 
-    void broken(const net::IoResult& result);
-    void interrupt(Interruption why);
-    void arm();
-    void on_timer();
     base::Duration timeout(smtp::ServerTimeout which) const;
 
     mail::Event event(mail::EventKind kind) const;
@@ -99,33 +79,21 @@ private:
 
     Worker& worker_;
     std::shared_ptr<const Settings> settings_;
-    std::unique_ptr<net::Stream> stream_;
-    smtp::ServerSession machine_;
     std::string id_;
-    base::SteadyTime began_;
     mail::StepClock step_clock_;
     base::SteadyTime mail_began_;  // the MAIL of the message at hand,
     base::SteadyTime body_began_;  // its DATA or first BDAT
     std::optional<base::SteadyTime> header_ended_;
-    std::string parent_span_;    // of the message at hand, at the node it came from
-    base::SteadyTime deadline_;  // of the wait at hand
-    net::TimerId timer_ = 0;
-    base::SteadyTime timer_at_;
-    Doing doing_ = Doing::nothing;
-    bool interrupted_ = false;  // a farewell is on its way and closes the stream
-    bool hurry_ = false;        // close() came while nothing could be interrupted
-    bool connected_ = false;    // the client was let in
-    bool trusted_ = false;      // may relay
+    std::string parent_span_;  // of the message at hand, at the node it came from
+    bool connected_ = false;   // the client was let in
+    bool trusted_ = false;     // may relay
     std::optional<bool> may_xclient_;
-    std::optional<ClientLimits::Ticket> ticket_;
+    std::optional<net::ClientLimits::Ticket> ticket_;
     std::unique_ptr<spool::Intake> intake_;
     std::optional<auth::Account> account_;  // of the newest login that was granted
-    std::shared_ptr<auth::Provider::ScramAttempt> scram_;
+    auth::SaslLookup lookup_;
     std::vector<std::vector<Room>> rooms_;     // LMTP: of the transaction's recipients, in their order
     std::vector<mail::AccountName> reserved_;  // where room is kept for the message at hand
 };
-
-// What a listener can offer of what the provider serves, strongest first.
-std::vector<sasl::Mechanism> mechanisms_of(const auth::Mechanisms& served);
 
 }  // namespace posthorn::mta

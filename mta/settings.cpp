@@ -7,8 +7,8 @@ std::shared_ptr<const Settings> make_settings(const Config& config, const Listen
     const auto& limits = listener.smtp;
     smtp::ServerOptions options;
     options.hostname = config.hostname;
-    options.starttls = listener.tls == ListenerTls::starttls && config.tls != nullptr;
-    options.implicit_tls = listener.tls == ListenerTls::implicit;
+    options.starttls = listener.tls == net::ListenerTls::starttls && config.tls != nullptr;
+    options.implicit_tls = listener.tls == net::ListenerTls::implicit;
     if (listener.protocol == Protocol::lmtp) options.dialect = smtp::Dialect::lmtp;
     if (listener.protocol == Protocol::submission) {
         options.auth_required = true;

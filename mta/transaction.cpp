@@ -45,7 +45,7 @@ smtp::Verdict Session::judge_client() {
         trusted_ = policy::contains(config.relay_networks, ip);
         // Who may name another client is decided by who connected, not by whom it named.
         if (!may_xclient_) may_xclient_ = policy::contains(config.xclient_networks, ip);
-        ticket_ = ClientLimits::enter(worker_.shared.clients, ip, config.max_connections_per_client);
+        ticket_ = net::ClientLimits::enter(group_.clients(), ip, config.max_connections_per_client);
     } else {
         peer.ip.clear();
     }

@@ -1,12 +1,8 @@
 // What the sessions of one loop share. Touched on that loop only, but for what says otherwise.
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <unordered_set>
 
 #include "auth/directory.hpp"
 #include "auth/provider.hpp"
@@ -16,15 +12,13 @@
 #include "base/ulid.hpp"
 #include "mail/event.hpp"
 #include "mta/config.hpp"
-#include "mta/limits.hpp"
 #include "net/loop.hpp"
+#include "net/session_group.hpp"
 #include "policy/sending.hpp"
 #include "spool/queue.hpp"
 #include "store/store.hpp"
 
 namespace posthorn::mta {
-
-class Session;
 
 // What events do not tell. Any thread.
 struct Counters {
@@ -44,18 +38,15 @@ struct Services {
 
 // What all loops share. Any thread.
 struct Shared {
-    Shared(mail::EventSink& e, base::Metrics& metrics) : events(e), counters(metrics) {}
+    Shared(net::LoopGroup& loops, mail::EventSink& e, base::Metrics& metrics)
+        : group(loops), events(e), counters(metrics) {}
 
+    net::SessionGroup group;
     spool::Queue* queue = nullptr;  // set before the first session starts
     Services services;              // likewise
     base::Guarded<policy::SendingCounter> sending{policy::SendingCounter(SubmissionConfig{}.max_accounts)};
     mail::EventSink& events;
     Counters counters;
-    std::shared_ptr<ClientLimits> clients = ClientLimits::make();
-    std::atomic<std::size_t> sessions{0};
-    std::atomic<bool> stopping{false};
-    std::mutex drained_mutex;
-    std::condition_variable drained;
 };
 
 struct Worker {
@@ -65,7 +56,6 @@ struct Worker {
     Shared& shared;
     std::unique_ptr<base::Random> random;
     base::UlidSource ids;
-    std::unordered_set<Session*> sessions;
 };
 
 }  // namespace posthorn::mta

@@ -1,5 +1,5 @@
 // The listeners of one service, each with the settings its new connections get: bound together, reloaded together.
-// Main thread but for accepting(), endpoints() and stop(). The accepted connections run on the loops' threads.
+// Main thread but for accepting(), endpoints(), each() and stop(). The accepted connections run on the loops' threads.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +15,16 @@
 
 namespace posthorn::net {
 
+enum class ListenerTls : std::uint8_t { none, starttls, implicit };
+
+// Where a service listens.
+struct DoorConfig {
+    Endpoint address;
+    unsigned unix_mode = 0660;  // of a Unix socket
+    std::string unix_group;     // empty: unchanged
+    ListenerTls tls = ListenerTls::starttls;
+};
+
 template <class Settings>
 class Doors {
 public:
@@ -24,6 +34,16 @@ public:
         ListenOptions options{};
         std::function<Shared(const Endpoint& bound)> settings;  // for where it really listens
     };
+    // An error where TLS from the first octet is wanted and there is no certificate.
+    static base::Result<Plan> plan(const DoorConfig& at, bool has_certificate,
+                                   std::function<Shared(const Endpoint& bound)> settings) {
+        if (at.tls == ListenerTls::implicit && !has_certificate)
+            return base::fail(base::ErrorKind::permanent, at.address.to_string() + ": TLS without a certificate");
+        return Plan{.at = at.address,
+                    .options = {.unix_mode = at.unix_mode, .unix_group = at.unix_group},
+                    .settings = std::move(settings)};
+    }
+
     using OnAccept = std::function<void(const Shared& settings, Loop& loop, std::unique_ptr<Stream> stream)>;
 
     // Doors that stay (same address) get new settings for new connections, new ones are bound, others stop. All or
@@ -65,11 +85,18 @@ public:
         const std::lock_guard lock(mutex_);
         return std::ranges::all_of(doors_, [](const auto& door) { return door->listener->accepting(); });
     }
+    // With the ports the OS chose.
     std::vector<Endpoint> endpoints() const {
         std::vector<Endpoint> out;
-        const std::lock_guard lock(mutex_);
-        for (const auto& door : doors_) out.push_back(door->listener->local());
+        each([&out](const Shared&, const Endpoint& at) { out.push_back(at); });
         return out;
+    }
+    // `fn(settings, local)` for each door, in their order.
+    template <class Fn>
+    void each(Fn fn) const {
+        const std::lock_guard lock(mutex_);
+        for (const auto& door : doors_)
+            fn(door->settings->with([](auto& current) { return current; }), door->listener->local());
     }
 
 private:

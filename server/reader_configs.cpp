@@ -4,46 +4,26 @@
 namespace posthorn::server {
 namespace {
 
-template <class Tls>
-Tls tls_of(mta::ListenerTls tls) {
-    switch (tls) {
-        case mta::ListenerTls::starttls: return Tls::starttls;
-        case mta::ListenerTls::implicit: return Tls::implicit;
-        case mta::ListenerTls::none: break;
+template <class Out, class Limits>
+Out reader_config(const Config& config, const TlsContexts& tls, ListenerProtocol wanted, const Limits& limits) {
+    Out out;
+    out.hostname = config.server.hostname;
+    out.tls = tls.server;
+    for (const auto& [protocol, listener] : config.listeners) {
+        if (protocol != wanted) continue;
+        out.listeners.push_back({static_cast<const net::DoorConfig&>(listener), limits});
     }
-    return Tls::none;
+    return out;
 }
 
 }  // namespace
 
 imap::Config imap_config(const Config& config, const TlsContexts& tls) {
-    imap::Config out;
-    out.hostname = config.server.hostname;
-    out.tls = tls.server;
-    for (const auto& [protocol, listener] : config.listeners) {
-        if (protocol != ListenerProtocol::imap) continue;
-        out.listeners.push_back({.address = listener.address,
-                                 .unix_mode = listener.unix_mode,
-                                 .unix_group = listener.unix_group,
-                                 .tls = tls_of<imap::ListenerTls>(listener.tls),
-                                 .imap = config.imap});
-    }
-    return out;
+    return reader_config<imap::Config>(config, tls, ListenerProtocol::imap, config.imap);
 }
 
 pop3::Config pop3_config(const Config& config, const TlsContexts& tls) {
-    pop3::Config out;
-    out.hostname = config.server.hostname;
-    out.tls = tls.server;
-    for (const auto& [protocol, listener] : config.listeners) {
-        if (protocol != ListenerProtocol::pop3) continue;
-        out.listeners.push_back({.address = listener.address,
-                                 .unix_mode = listener.unix_mode,
-                                 .unix_group = listener.unix_group,
-                                 .tls = tls_of<pop3::ListenerTls>(listener.tls),
-                                 .pop3 = config.pop3});
-    }
-    return out;
+    return reader_config<pop3::Config>(config, tls, ListenerProtocol::pop3, config.pop3);
 }
 
 // Who listens for mail and for its readers: all of them, or none. What has changed before one refuses is put back.

@@ -186,17 +186,14 @@ std::string ServerSession::capabilities() const {
         return out;
     }
     out += " SASL-IR";
-    if (options_.starttls && !tls_) out += " STARTTLS";
-    if (!may_say_passwords() || !options_.login_command) out += " LOGINDISABLED";
-    for (const auto mechanism : options_.mechanisms) {
-        if (offered(mechanism)) (out += " AUTH=") += sasl::name(mechanism);
-    }
-    return out;
+    if (options_.starttls && !tls()) out += " STARTTLS";
+    if (!offer_.passwords() || !options_.login_command) out += " LOGINDISABLED";
+    return out + offer_.names(" AUTH=");
 }
 
 // RFC 9051 §6.2.1. After the OK nothing is read but the handshake.
 void ServerSession::starttls() {
-    if (tls_ || !options_.starttls) return finish(Reply::bad(tls_ ? "TLS is on" : "There is no TLS here"));
+    if (tls() || !options_.starttls) return finish(Reply::bad(tls() ? "TLS is on" : "There is no TLS here"));
     finish(Reply::ok("Begin the handshake"));
     stage_ = Stage::tls;
 }

@@ -19,21 +19,15 @@ Reply denial_of(LoginVerdict verdict) {
 
 }  // namespace
 
-bool ServerSession::offered(sasl::Mechanism mechanism) const {
-    if (std::ranges::find(options_.mechanisms, mechanism) == options_.mechanisms.end()) return false;
-    if (mechanism == sasl::Mechanism::scram_sha_256_plus && options_.sasl.tls_exporter.empty()) return false;
-    return may_say_passwords() || !sasl::in_the_clear(mechanism);
-}
-
 std::optional<ServerAction> ServerSession::login(Login command) {
-    if (!may_say_passwords() || !options_.login_command) {
+    if (!offer_.passwords() || !options_.login_command) {
         sasl::wipe(command.password);
-        finish(may_say_passwords() ? Reply::no("Use AUTHENTICATE")
-                                   : Reply::no("Start TLS first", "PRIVACYREQUIRED"));
+        finish(offer_.passwords() ? Reply::no("Use AUTHENTICATE")
+                                  : Reply::no("Start TLS first", "PRIVACYREQUIRED"));
         return std::nullopt;
     }
     mechanism_ = "LOGIN";
-    exchange_.reset();
+    exchange_.end();
     reader_.wipe();
     if (command.user.empty() || command.user.size() > sasl::kMaxName ||
         command.password.size() > sasl::kMaxSecret) {
@@ -47,8 +41,8 @@ std::optional<ServerAction> ServerSession::login(Login command) {
 
 std::optional<ServerAction> ServerSession::authenticate(Authenticate command) {
     const auto mechanism = sasl::parse_mechanism(command.mechanism);
-    if (!mechanism || !offered(*mechanism)) {
-        const bool clear = mechanism && sasl::in_the_clear(*mechanism) && !may_say_passwords();
+    if (!mechanism || !offer_.allows(*mechanism)) {
+        const bool clear = mechanism && sasl::in_the_clear(*mechanism) && !offer_.passwords();
         finish(clear ? Reply::no("Start TLS first", "PRIVACYREQUIRED") : Reply::no("There is no such mechanism"));
         return std::nullopt;
     }
@@ -61,15 +55,10 @@ std::optional<ServerAction> ServerSession::authenticate(Authenticate command) {
         }
     }
     mechanism_ = sasl::name(*mechanism);
-    auto context = options_.sasl;
-    context.plus_offered = offered(sasl::Mechanism::scram_sha_256_plus);
-    exchange_ = sasl::make_server(*mechanism, std::move(context));
     reader_.wipe();
     reader_.reset();
     stage_ = Stage::exchange;
-    auto step = exchange_->start(initial ? std::optional<std::string_view>(*initial) : std::nullopt);
-    if (initial) sasl::wipe(*initial);
-    return follow(std::move(step));
+    return follow(exchange_.begin(offer_, *mechanism, std::move(initial)));
 }
 
 // A line that answers a challenge.
@@ -78,16 +67,14 @@ std::optional<ServerAction> ServerSession::respond(std::string_view line) {
         login_failed(Reply::bad("Given up"));
         return std::nullopt;
     }
-    auto response = line.size() > Limits::sasl_line ? std::nullopt : base::base64_decode(line);
+    auto step = line.size() > Limits::sasl_line ? std::nullopt : exchange_.respond(line);
     reader_.wipe();
     reader_.reset();
-    if (!response) {
+    if (!step) {
         login_failed(Reply::bad("That is no Base64"));
         return std::nullopt;
     }
-    auto step = exchange_->respond(*response);
-    sasl::wipe(*response);
-    return follow(std::move(step));
+    return follow(*std::move(step));
 }
 
 std::optional<ServerAction> ServerSession::follow(sasl::Step step) {
@@ -100,13 +87,8 @@ std::optional<ServerAction> ServerSession::follow(sasl::Step step) {
         return std::nullopt;
     }
     if (const auto* failed = std::get_if<sasl::Failed>(&step)) {
-        if (denial_) {
-            login_failed(*denial_);
-        } else if (failed->why == sasl::Failed::Why::malformed) {
-            login_failed(Reply::bad("That is not what the mechanism says"));
-        } else {
-            login_failed(denial_of(LoginVerdict::wrong));
-        }
+        const auto why = exchange_.refusal(*failed);
+        login_failed(why ? denial_of(*why) : Reply::bad("That is not what the mechanism says"));
         return std::nullopt;
     }
     need_ = std::move(step);
@@ -116,27 +98,23 @@ std::optional<ServerAction> ServerSession::follow(sasl::Step step) {
 void ServerSession::on_login(LoginVerdict verdict) {
     settle(Awaiting::login);
     need_ = sasl::Done{};
-    if (!exchange_) {
+    if (!exchange_.active()) {
         verdict == LoginVerdict::ok ? logged_in() : login_failed(denial_of(verdict));
         return;
     }
     // What could not be checked is no refusal: the exchange just ends (RFC 5530 UNAVAILABLE).
-    if (verdict == LoginVerdict::throttled || verdict == LoginVerdict::unavailable) {
-        return login_failed(denial_of(verdict));
-    }
-    if (verdict != LoginVerdict::ok) denial_ = denial_of(verdict);
-    next_step_ = verdict == LoginVerdict::ok ? exchange_->grant() : exchange_->deny();
+    next_step_ = exchange_.judge(verdict);
+    if (!next_step_) login_failed(denial_of(verdict));
 }
 
 void ServerSession::on_secret(sasl::ScramSecret secret) {
     settle(Awaiting::login);
     need_ = sasl::Done{};
-    next_step_ = exchange_->secret(std::move(secret));
+    next_step_ = exchange_.secret(std::move(secret));
 }
 
 void ServerSession::logged_in() {
-    exchange_.reset();
-    denial_.reset();
+    exchange_.end();
     state_ = State::authenticated;
     volatile char* at = input_.get();
     for (std::size_t i = 0; i < begin_; ++i) at[i] = '\0';  // what it held of secrets
@@ -144,8 +122,7 @@ void ServerSession::logged_in() {
 }
 
 void ServerSession::login_failed(Reply reply) {
-    exchange_.reset();
-    denial_.reset();
+    exchange_.end();
     next_step_.reset();
     reader_.wipe();
     finish(reply);

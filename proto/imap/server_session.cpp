@@ -16,7 +16,9 @@ constexpr std::size_t kBlock = 1024;
 }  // namespace
 
 ServerSession::ServerSession(ServerOptions options)
-    : options_(std::move(options)), stage_(options_.implicit_tls ? Stage::tls : Stage::greeting) {}
+    : options_(std::move(options)),
+      offer_{.mechanisms = std::move(options_.mechanisms), .clear = options_.clear_login},
+      stage_(options_.implicit_tls ? Stage::tls : Stage::greeting) {}
 
 ServerAction ServerSession::next() {
     if (awaiting_ != Awaiting::none) throw std::logic_error("imap session: next() before the last action's answer");
@@ -131,13 +133,12 @@ void ServerSession::on_written() {
 }
 
 // RFC 9051 §6.2.1: what came in the clear is forgotten.
-void ServerSession::on_tls(sasl::ServerContext context) {
+void ServerSession::on_tls(sasl::Channel channel) {
     settle(Awaiting::tls);
-    tls_ = true;
     begin_ = end_ = 0;
     waiting_ = false;
     reader_.reset();
-    options_.sasl = std::move(context);
+    offer_.tls = std::move(channel);
     stage_ = options_.implicit_tls ? Stage::greeting : Stage::command;
 }
 

@@ -30,7 +30,7 @@
 #include "proto/imap/command.hpp"
 #include "proto/imap/command_reader.hpp"
 #include "proto/imap/parser.hpp"
-#include "proto/sasl/server.hpp"
+#include "proto/sasl/exchange.hpp"
 
 namespace posthorn::imap {
 
@@ -48,13 +48,12 @@ struct ServerOptions {
     bool clear_login = false;                 // passwords without TLS, too
     bool login_command = true;                // LOGIN, where passwords may be said
     std::vector<sasl::Mechanism> mechanisms;  // those in the clear are offered where passwords may be said
-    sasl::ServerContext sasl;
-    bool rev2 = false;                    // IMAP4rev2 is offered, and can be enabled
-    std::string capabilities;             // what the driver can besides, as words: told after the login
-    std::vector<std::string> can_enable;  // of them, upper case
-    std::uint64_t append_limit = 0;       // octets of a message; 0: none (RFC 7889)
-    std::uint32_t max_errors = 20;        // BADs in a row
-    std::uint32_t max_logins = 3;         // that failed, in a session
+    bool rev2 = false;                        // IMAP4rev2 is offered, and can be enabled
+    std::string capabilities;                 // what the driver can besides, as words: told after the login
+    std::vector<std::string> can_enable;      // of them, upper case
+    std::uint64_t append_limit = 0;           // octets of a message; 0: none (RFC 7889)
+    std::uint32_t max_errors = 20;            // BADs in a row
+    std::uint32_t max_logins = 3;             // that failed, in a session
 };
 
 struct ServerAction {
@@ -83,7 +82,7 @@ struct Reply {
     static Reply bad(std::string text) { return {Status::bad, {}, std::move(text)}; }
 };
 
-enum class LoginVerdict : std::uint8_t { ok, wrong, disabled, throttled, unavailable };
+using sasl::LoginVerdict;
 
 struct Enabled {  // RFC 5161
     bool condstore = false;
@@ -104,7 +103,7 @@ public:
     std::span<char> input_space();  // at least one octet; invalidates views given before
     void on_bytes(std::size_t count);
     void on_written();
-    void on_tls(sasl::ServerContext context);
+    void on_tls(sasl::Channel channel);
     void on_login(LoginVerdict verdict);
     void on_secret(sasl::ScramSecret secret);
     void on_done(Reply reply);
@@ -133,7 +132,7 @@ public:
     void enable_condstore() { enabled_.condstore = true; }  // a command did (RFC 7162 §3.1)
     // The mailbox is no longer there.
     void deselect() { state_ = State::authenticated; }
-    bool tls() const { return tls_; }
+    bool tls() const { return offer_.tls.has_value(); }
     bool in_idle() const { return stage_ == Stage::idle; }
     // How it ended: "logout", "eof", "timed out" …; empty while it goes on.
     std::string_view ending() const { return ending_; }
@@ -179,14 +178,12 @@ private:
     std::optional<ServerAction> follow(sasl::Step step);
     void logged_in();
     void login_failed(Reply reply);
-    bool may_say_passwords() const { return tls_ || options_.clear_login; }
-    bool offered(sasl::Mechanism mechanism) const;
 
     ServerOptions options_;
+    sasl::Offer offer_;
     Stage stage_;
     State state_ = State::not_authenticated;
     Awaiting awaiting_ = Awaiting::none;
-    bool tls_ = false;
     bool stopping_ = false;
 
     std::unique_ptr<char[]> input_;
@@ -212,9 +209,8 @@ private:
 
     sasl::Step need_;
     std::string mechanism_;
-    std::unique_ptr<sasl::Server> exchange_;
+    sasl::Exchange exchange_;
     std::optional<sasl::Step> next_step_;  // came of on_login(), on_secret()
-    std::optional<Reply> denial_;          // what the provider's verdict will be told as
     std::uint32_t failed_logins_ = 0;
 };
 

@@ -6,6 +6,18 @@
 #include "proto/pop3/server_session.hpp"
 
 namespace posthorn::pop3 {
+namespace {
+
+std::string_view denial_of(LoginVerdict verdict) {
+    switch (verdict) {
+        case LoginVerdict::disabled: return "[AUTH] This account may not log in";
+        case LoginVerdict::throttled: return "[SYS/TEMP] Too many failed logins, try again later";
+        case LoginVerdict::unavailable: return "[SYS/TEMP] Cannot tell who you are now, try again later";
+        default: return "[AUTH] Wrong user or password";
+    }
+}
+
+}  // namespace
 
 std::optional<ServerAction> ServerSession::obey_authorization(const Command& command) {
     switch (command.verb) {
@@ -32,7 +44,7 @@ std::optional<ServerAction> ServerSession::obey_authorization(const Command& com
 
 void ServerSession::user(std::string_view name) {
     if (!options_.user_pass) return err("USER is not offered here");
-    if (!may_say_passwords()) return err("[AUTH] Start TLS first");
+    if (!offer_.passwords()) return err("[AUTH] Start TLS first");
     if (name.empty() || name.size() > sasl::kMaxName || !base::valid_utf8(name) ||
         name.find('\0') != std::string_view::npos)
         return err("Syntax: USER name");
@@ -41,7 +53,7 @@ void ServerSession::user(std::string_view name) {
 }
 
 std::optional<ServerAction> ServerSession::pass(std::string_view secret) {
-    if (!options_.user_pass || !may_say_passwords()) {
+    if (!options_.user_pass || !offer_.passwords()) {
         err("PASS is not offered here");
         return std::nullopt;
     }
@@ -60,12 +72,6 @@ std::optional<ServerAction> ServerSession::pass(std::string_view secret) {
     return ask({.kind = ServerAction::Kind::login}, Awaiting::login);
 }
 
-bool ServerSession::offered(sasl::Mechanism mechanism) const {
-    return std::ranges::find(options_.mechanisms, mechanism) != options_.mechanisms.end() &&
-           (may_say_passwords() || !sasl::in_the_clear(mechanism)) &&
-           (mechanism != sasl::Mechanism::scram_sha_256_plus || !options_.sasl.tls_exporter.empty());
-}
-
 // RFC 5034 §4. Without an argument, as long before it: which there are.
 std::optional<ServerAction> ServerSession::auth(std::string_view argument) {
     if (argument.empty()) {
@@ -74,8 +80,8 @@ std::optional<ServerAction> ServerSession::auth(std::string_view argument) {
     }
     const auto [name, initial] = first_word(argument);
     const auto mechanism = sasl::parse_mechanism(name);
-    if (!mechanism || !offered(*mechanism)) {
-        err(mechanism && !may_say_passwords() ? "[AUTH] Start TLS first" : "No such mechanism here");
+    if (!mechanism || !offer_.allows(*mechanism)) {
+        err(mechanism && !offer_.passwords() ? "[AUTH] Start TLS first" : "No such mechanism here");
         return std::nullopt;
     }
     std::optional<std::string> octets;
@@ -89,28 +95,21 @@ std::optional<ServerAction> ServerSession::auth(std::string_view argument) {
         }
     }
     mechanism_ = sasl::name(*mechanism);
-    auto context = options_.sasl;
-    context.plus_offered = offered(sasl::Mechanism::scram_sha_256_plus);
-    sasl_ = sasl::make_server(*mechanism, std::move(context));
     stage_ = Stage::exchange;
-    auto step = sasl_->start(octets ? std::optional<std::string_view>(*octets) : std::nullopt);
-    if (octets) sasl::wipe(*octets);
-    return follow(std::move(step));
+    return follow(exchange_.begin(offer_, *mechanism, std::move(octets)));
 }
 
 std::optional<ServerAction> ServerSession::respond(std::string_view line) {
     const auto failed = [this](std::string_view why) {
-        sasl_.reset();
+        exchange_.end();
         stage_ = Stage::authorization;
         err(why);
         return std::nullopt;
     };
     if (line == "*") return failed("Cancelled");
-    auto octets = base::base64_decode(line);
-    if (!octets) return failed("Not Base64");
-    auto step = sasl_->respond(*octets);
-    sasl::wipe(*octets);
-    return follow(std::move(step));
+    auto step = exchange_.respond(line);
+    if (!step) return failed("Not Base64");
+    return follow(*std::move(step));
 }
 
 std::optional<ServerAction> ServerSession::follow(sasl::Step step) {
@@ -120,16 +119,14 @@ std::optional<ServerAction> ServerSession::follow(sasl::Step step) {
         return std::nullopt;
     }
     if (const auto* failure = std::get_if<sasl::Failed>(&step)) {
-        sasl_.reset();
+        const auto why = exchange_.refusal(*failure);
+        exchange_.end();
         stage_ = Stage::authorization;
-        if (failure->why == sasl::Failed::Why::malformed)
-            err("That is not what the mechanism says");
-        else
-            login_failed("[AUTH] Wrong user or password");
+        why ? login_failed(denial_of(*why)) : err("That is not what the mechanism says");
         return std::nullopt;
     }
     if (std::holds_alternative<sasl::Done>(step)) {
-        sasl_.reset();
+        exchange_.end();
         stage_ = Stage::authorization;
         return ask({.kind = ServerAction::Kind::open}, Awaiting::open);
     }
@@ -139,7 +136,7 @@ std::optional<ServerAction> ServerSession::follow(sasl::Step step) {
 
 void ServerSession::on_secret(sasl::ScramSecret secret) {
     settle(Awaiting::login);
-    follow_next(sasl_->secret(std::move(secret)));
+    follow_next(exchange_.secret(std::move(secret)));
 }
 
 // From within an on_*(): the action waits for next().
@@ -151,19 +148,14 @@ void ServerSession::follow_next(sasl::Step step) {
 void ServerSession::on_login(LoginVerdict verdict) {
     settle(Awaiting::login);
     need_ = sasl::Done{};
-    if (verdict == LoginVerdict::ok) {
-        return follow_next(sasl_ ? sasl_->grant() : sasl::Done{});
+    if (exchange_.active()) {
+        if (auto step = exchange_.judge(verdict)) return follow_next(*std::move(step));
+    } else if (verdict == LoginVerdict::ok) {
+        return follow_next(sasl::Done{});
     }
-    if (verdict == LoginVerdict::wrong && sasl_) return follow_next(sasl_->deny());
-    sasl_.reset();
+    exchange_.end();
     stage_ = Stage::authorization;
-    switch (verdict) {
-        case LoginVerdict::disabled: return login_failed("[AUTH] This account may not log in");
-        case LoginVerdict::throttled: return login_failed("[SYS/TEMP] Too many failed logins, try again later");
-        case LoginVerdict::unavailable:
-            return login_failed("[SYS/TEMP] Cannot tell who you are now, try again later");
-        default: return login_failed("[AUTH] Wrong user or password");
-    }
+    login_failed(denial_of(verdict));
 }
 
 void ServerSession::login_failed(std::string_view text) {
@@ -192,8 +184,8 @@ void ServerSession::on_open_failed(OpenFailure why) {
 
 // RFC 2595 §4
 void ServerSession::stls() {
-    if (tls_) return err("TLS is on already");
-    if (!options_.stls) return err("TLS is not offered here");
+    if (tls()) return err("TLS is on already");
+    if (!options_.starttls) return err("TLS is not offered here");
     ok("Begin TLS");
     begin_ = end_ = searched_ = 0;  // what came in the clear behind it is nobody's
     user_.clear();
@@ -202,8 +194,8 @@ void ServerSession::stls() {
 
 void ServerSession::list_mechanisms() {
     ok("");
-    for (const auto mechanism : options_.mechanisms) {
-        if (offered(mechanism)) (out_ += sasl::name(mechanism)) += "\r\n";
+    for (const auto mechanism : offer_.mechanisms) {
+        if (offer_.allows(mechanism)) (out_ += sasl::name(mechanism)) += "\r\n";
     }
     out_ += ".\r\n";
 }
@@ -212,13 +204,10 @@ void ServerSession::list_mechanisms() {
 void ServerSession::capabilities() {
     ok("");
     out_ += "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nUTF8\r\n";
-    if (options_.user_pass && may_say_passwords()) out_ += "USER\r\n";
-    std::string names;
-    for (const auto mechanism : options_.mechanisms) {
-        if (offered(mechanism)) (names += ' ') += sasl::name(mechanism);
-    }
+    if (options_.user_pass && offer_.passwords()) out_ += "USER\r\n";
+    const auto names = offer_.names(" ");
     if (!names.empty()) ((out_ += "SASL") += names) += "\r\n";
-    if (options_.stls && !tls_) out_ += "STLS\r\n";
+    if (options_.starttls && !tls()) out_ += "STLS\r\n";
     if (!options_.expire.empty()) ((out_ += "EXPIRE ") += options_.expire) += "\r\n";
     if (options_.login_delay != 0) ((out_ += "LOGIN-DELAY ") += std::to_string(options_.login_delay)) += "\r\n";
     if (!options_.implementation.empty()) ((out_ += "IMPLEMENTATION ") += options_.implementation) += "\r\n";

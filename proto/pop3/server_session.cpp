@@ -8,7 +8,9 @@
 namespace posthorn::pop3 {
 
 ServerSession::ServerSession(ServerOptions options)
-    : options_(std::move(options)), stage_(options_.implicit_tls ? Stage::tls : Stage::greeting) {}
+    : options_(std::move(options)),
+      offer_{.mechanisms = std::move(options_.mechanisms), .clear = options_.clear_login},
+      stage_(options_.implicit_tls ? Stage::tls : Stage::greeting) {}
 
 ServerAction ServerSession::next() {
     if (awaiting_ != Awaiting::none) throw std::logic_error("pop3 session: next() before the last action's answer");
@@ -119,7 +121,7 @@ std::optional<std::string_view> ServerSession::take_line() {
         if (!std::exchange(overflow_, false) && line.size() < max_line()) return line;
         waiting_ = false;
         if (stage_ == Stage::exchange) {
-            sasl_.reset();
+            exchange_.end();
             stage_ = Stage::authorization;
         }
         err("Line too long");
@@ -145,10 +147,9 @@ void ServerSession::on_written() {
         out_.clear();
 }
 
-void ServerSession::on_tls(sasl::ServerContext context) {
+void ServerSession::on_tls(sasl::Channel channel) {
     settle(Awaiting::tls);
-    tls_ = true;
-    options_.sasl = std::move(context);
+    offer_.tls = std::move(channel);
     // RFC 2595 §4: what was said before is forgotten, there is no second greeting.
     user_.clear();
     stage_ = options_.implicit_tls ? Stage::greeting : Stage::authorization;

@@ -29,7 +29,7 @@
 #include "proto/pop3/command.hpp"
 #include "proto/pop3/maildrop.hpp"
 #include "proto/pop3/transparency.hpp"
-#include "proto/sasl/server.hpp"
+#include "proto/sasl/exchange.hpp"
 
 namespace posthorn::pop3 {
 
@@ -38,16 +38,15 @@ enum class ServerTimeout : std::uint8_t { login, idle, write };
 struct ServerOptions {
     std::string hostname;
     std::string implementation = "Posthorn";  // empty: not told
-    bool stls = false;                        // can be offered
+    bool starttls = false;                    // STLS can be offered
     bool implicit_tls = false;                // TLS before the greeting
     bool clear_login = false;                 // passwords without TLS, too
     bool user_pass = true;                    // USER and PASS, where passwords may be said
     std::vector<sasl::Mechanism> mechanisms;  // those in the clear are offered where passwords may be said
-    sasl::ServerContext sasl;
-    std::uint32_t login_delay = 0;  // told in CAPA, seconds; 0: not
-    std::string expire = "NEVER";   // so too; empty: not
-    std::uint32_t max_errors = 20;  // commands that were none, in a session
-    std::uint32_t max_logins = 3;   // that failed, in a session
+    std::uint32_t login_delay = 0;            // told in CAPA, seconds; 0: not
+    std::string expire = "NEVER";             // so too; empty: not
+    std::uint32_t max_errors = 20;            // commands that were none, in a session
+    std::uint32_t max_logins = 3;             // that failed, in a session
 };
 
 struct ServerAction {
@@ -60,7 +59,7 @@ struct ServerAction {
     std::uint32_t uid = 0;   // of a message
 };
 
-enum class LoginVerdict : std::uint8_t { ok, wrong, disabled, throttled, unavailable };
+using sasl::LoginVerdict;
 
 // Why a maildrop stays shut.
 enum class OpenFailure : std::uint8_t { in_use, login_delay, unavailable };
@@ -74,7 +73,7 @@ public:
     std::span<char> input_space();  // at least one octet; invalidates views given before
     void on_bytes(std::size_t count);
     void on_written();
-    void on_tls(sasl::ServerContext context);
+    void on_tls(sasl::Channel channel);
     void on_login(LoginVerdict verdict);
     void on_secret(sasl::ScramSecret secret);
     void on_opened(std::uint32_t uid_validity, std::vector<MaildropMessage> messages);
@@ -100,7 +99,7 @@ public:
     // NeedSecret or NeedVerdict. The driver may move secrets out of it.
     sasl::Step& need() { return need_; }
     std::string_view mechanism() const { return mechanism_; }
-    bool tls() const { return tls_; }
+    bool tls() const { return offer_.tls.has_value(); }
     bool open() const { return stage_ == Stage::transaction; }
     const Maildrop& maildrop() const { return maildrop_; }
     std::vector<std::uint32_t> marked() const { return maildrop_.marked(); }  // UIDs, rising
@@ -146,8 +145,6 @@ private:
     void list_mechanisms();
     void follow_next(sasl::Step step);
     void login_failed(std::string_view text);
-    bool may_say_passwords() const { return tls_ || options_.clear_login; }
-    bool offered(sasl::Mechanism mechanism) const;
     void capabilities();
 
     // server_mail.cpp: TRANSACTION
@@ -161,6 +158,7 @@ private:
     std::optional<ServerAction> quit();
 
     ServerOptions options_;
+    sasl::Offer offer_;
     Stage stage_;
     Awaiting awaiting_ = Awaiting::none;
 
@@ -176,7 +174,6 @@ private:
     bool flush_ = false;
     std::string_view ending_;
     bool stopping_ = false;
-    bool tls_ = false;
     bool to_tls_ = false;  // STLS was said yes to
     bool utf8_ = false;
     std::uint32_t errors_ = 0;
@@ -184,7 +181,7 @@ private:
 
     std::string user_;
     std::string mechanism_;
-    std::unique_ptr<sasl::Server> sasl_;
+    sasl::Exchange exchange_;
     sasl::Step need_;
     std::optional<ServerAction> pending_;  // what follows an answer of the driver
     Awaiting pending_awaiting_ = Awaiting::none;

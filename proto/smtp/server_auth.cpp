@@ -12,57 +12,42 @@ namespace {
 
 constexpr std::string_view kBadSequence = "5.5.1";
 constexpr std::string_view kStage = "AUTH";
-const ServerReply kWrong{535, "5.7.8", "Authentication credentials invalid"};
 const ServerReply kMalformed{501, "5.5.2", "That is not what this mechanism says"};
 
-bool has(const std::vector<sasl::Mechanism>& mechanisms, sasl::Mechanism mechanism) {
-    return std::ranges::find(mechanisms, mechanism) != mechanisms.end();
+ServerReply denial_of(sasl::LoginVerdict verdict) {
+    using Verdict = sasl::LoginVerdict;
+    switch (verdict) {
+        case Verdict::disabled: return {535, "5.7.13", "This account is disabled"};
+        case Verdict::throttled: return {454, "4.7.0", "Too many failed logins, try again later"};
+        case Verdict::unavailable: return {454, "4.7.0", "Logins cannot be checked now, try again later"};
+        default: return {535, "5.7.8", "Authentication credentials invalid"};
+    }
 }
 
 }  // namespace
-
-bool ServerSession::offered(sasl::Mechanism mechanism) const {
-    if (!has(options_.mechanisms, mechanism)) return false;
-    if (sasl::in_the_clear(mechanism)) return options_.clear_auth || !peer_.tls_version.empty();
-    if (mechanism == sasl::Mechanism::scram_sha_256_plus) return !peer_.tls_exporter.empty();
-    if (mechanism == sasl::Mechanism::external) return peer_.has_certificate;
-    return true;
-}
-
-std::string ServerSession::offered_mechanisms() const {
-    std::string out;
-    for (const auto mechanism : options_.mechanisms) {
-        if (offered(mechanism)) (out += ' ') += sasl::name(mechanism);
-    }
-    return out;
-}
 
 std::optional<ServerAction> ServerSession::auth(std::string_view argument) {
     const auto no = [this](int code, std::string_view status, std::string_view text) {
         refuse(kStage, code, status, text);
         return std::nullopt;
     };
-    if (options_.mechanisms.empty()) return no(502, kBadSequence, "AUTH is not offered here");
+    if (offer_.mechanisms.empty()) return no(502, kBadSequence, "AUTH is not offered here");
     if (!greeted_ || !peer_.esmtp) return no(503, kBadSequence, lmtp() ? "Say LHLO first" : "Say EHLO first");
     if (!peer_.auth_user.empty()) return no(503, kBadSequence, "You are logged in already");
     if (transaction_) return no(503, kBadSequence, "A message is under way");
     auto parsed = parse_auth(argument);
     if (!parsed) return no(parsed.error().code, parsed.error().status, parsed.error().text);
     const auto mechanism = sasl::parse_mechanism(parsed->mechanism);
-    if (!mechanism || !has(options_.mechanisms, *mechanism)) {
+    if (!mechanism || !offer_.has(*mechanism)) {
         return no(504, "5.5.4", "That mechanism is not offered");
     }
-    if (!offered(*mechanism)) {
+    if (!offer_.allows(*mechanism)) {
         if (sasl::in_the_clear(*mechanism))
             return no(538, "5.7.11", "This mechanism needs TLS; say STARTTLS first");
         return no(504, "5.5.4", "That mechanism cannot be used here");
     }
     auth_mechanism_ = *mechanism;
-    sasl_ = sasl::make_server(*mechanism, {.tls_exporter = peer_.tls_exporter,
-                                           .plus_offered = offered(sasl::Mechanism::scram_sha_256_plus),
-                                           .token_scope = options_.token_scope});
-    auto step = sasl_->start(parsed->initial);
-    if (parsed->initial) sasl::wipe(*parsed->initial);
+    auto step = exchange_.begin(offer_, *mechanism, std::move(parsed->initial));
     wipe_input(argument);
     return auth_step(std::move(step));
 }
@@ -78,7 +63,7 @@ std::optional<ServerAction> ServerSession::auth_step(sasl::Step step) {
         return std::nullopt;
     }
     if (std::holds_alternative<sasl::Done>(step)) {
-        sasl_.reset();
+        exchange_.end();
         stage_ = Stage::command;
         peer_.auth_user = std::move(auth_candidate_);
         auth_failures_ = 0;
@@ -86,25 +71,30 @@ std::optional<ServerAction> ServerSession::auth_step(sasl::Step step) {
         return std::nullopt;
     }
     if (const auto* failed = std::get_if<sasl::Failed>(&step)) {
-        const bool odd = failed->why == sasl::Failed::Why::malformed && auth_reply_.code == 0;
-        auth_failed(odd ? kMalformed : auth_reply_.code != 0 ? auth_reply_ : kWrong);
+        const auto why = exchange_.refusal(*failed);
+        auth_failed(why ? denial_of(*why) : kMalformed);
         return std::nullopt;
     }
     auth_need_ = std::move(step);
     return ask({.kind = ServerAction::Kind::authenticate}, Awaiting::auth);
 }
 
-void ServerSession::on_auth(AuthAnswer answer) {
+void ServerSession::on_login(sasl::LoginVerdict verdict, std::string user) {
     settle(Awaiting::auth);
-    using Kind = AuthAnswer::Kind;
+    if (verdict == sasl::LoginVerdict::ok) auth_candidate_ = std::move(user);
+    if (auto step = exchange_.judge(verdict)) return auth_next(*std::move(step));
+    // What could not be looked up is no failure of the client's.
+    if (verdict == sasl::LoginVerdict::unavailable) return auth_over(denial_of(verdict));
+    auth_failed(denial_of(verdict));
+}
+
+void ServerSession::on_secret(sasl::ScramSecret secret) {
+    settle(Awaiting::auth);
+    auth_next(exchange_.secret(std::move(secret)));
+}
+
+void ServerSession::auth_next(sasl::Step step) {
     auth_need_ = sasl::Done{};
-    if (answer.kind == Kind::failed) return auth_over(answer.reply);
-    if (answer.kind == Kind::throttled) return auth_failed(std::move(answer.reply));
-    if (answer.kind == Kind::denied) auth_reply_ = std::move(answer.reply);
-    if (answer.kind == Kind::granted) auth_candidate_ = std::move(answer.user);
-    auto step = answer.kind == Kind::denied   ? sasl_->deny()
-                : answer.kind == Kind::secret ? sasl_->secret(std::move(answer.secret))
-                                              : sasl_->grant();
     if (auth_step(std::move(step))) throw std::logic_error("smtp session: a SASL mechanism asks twice");
 }
 
@@ -142,27 +132,25 @@ std::optional<ServerAction> ServerSession::auth_response(std::string_view line) 
         auth_over({501, "5.7.0", "Authentication cancelled"});
         return std::nullopt;
     }
-    auto response = base::base64_decode(line);
-    if (!response) {
+    auto step = exchange_.respond(line);
+    if (!step) {
         auth_over({501, "5.5.2", "That is not Base64"});
         return std::nullopt;
     }
-    auto step = sasl_->respond(*response);
-    sasl::wipe(*response);
-    return auth_step(std::move(step));
+    return auth_step(*std::move(step));
 }
 
 void ServerSession::auth_over(const ServerReply& reply) {
-    sasl_.reset();
+    exchange_.end();
     auth_candidate_.clear();
-    auth_reply_ = {};
+    auth_need_ = sasl::Done{};
     stage_ = Stage::command;
     waiting_ = false;
     flush_ = true;
     refuse(kStage, reply);
 }
 
-void ServerSession::auth_failed(ServerReply reply) {
+void ServerSession::auth_failed(const ServerReply& reply) {
     auth_over(reply);
     if (stage_ == Stage::closing || ++auth_failures_ < options_.max_auth_failures) return;
     say(421, "4.7.0", "Too many failed logins");
@@ -173,7 +161,7 @@ void ServerSession::auth_failed(ServerReply reply) {
 
 // A line that begins so may be longer than others.
 bool ServerSession::auth_line_begun() const {
-    return stage_ == Stage::command && !options_.mechanisms.empty() &&
+    return stage_ == Stage::command && !offer_.mechanisms.empty() &&
            parse_command(unread().substr(0, 64)).verb == Verb::auth;
 }
 

@@ -100,7 +100,7 @@ void ServerSession::offer() {
     if (options_.max_message_size != 0) (text += ' ') += std::to_string(options_.max_message_size);
     text += "\n8BITMIME\nSMTPUTF8";
     if (options_.starttls && peer_.tls_version.empty()) text += "\nSTARTTLS";
-    if (const auto mechanisms = offered_mechanisms(); !mechanisms.empty()) (text += "\nAUTH") += mechanisms;
+    if (const auto mechanisms = offer_.names(" "); !mechanisms.empty()) (text += "\nAUTH") += mechanisms;
     if (options_.max_hold > base::Duration{}) text += hold_offer();
     text += "\nCHUNKING\nBINARYMIME\nDSN\nENHANCEDSTATUSCODES\nLIMITS";  // RFC 9422
     if (options_.max_messages != 0) (text += " MAILMAX=") += std::to_string(options_.max_messages);
@@ -148,7 +148,7 @@ std::optional<ServerAction> ServerSession::mail(std::string_view argument) {
     auto parsed = parse_mail(argument);
     if (!parsed) return no(parsed.error().code, parsed.error().status, parsed.error().text);
     if (!parsed->trace.empty() && !options_.trace) return no(555, "5.5.4", "Unsupported parameter");
-    if (parsed->has_auth && options_.mechanisms.empty()) return no(555, "5.5.4", "Unsupported parameter");
+    if (parsed->has_auth && offer_.mechanisms.empty()) return no(555, "5.5.4", "Unsupported parameter");
     const auto hold = hold_wanted(*parsed);
     if (!hold) return no(hold.error().code, hold.error().status, hold.error().text);
     // RFC 1870 §6.1

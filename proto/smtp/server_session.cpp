@@ -24,6 +24,9 @@ bool is_clean(std::string_view line) {
 
 ServerSession::ServerSession(ServerOptions options, ServerPeer peer)
     : options_(std::move(options)),
+      offer_{.mechanisms = std::move(options_.mechanisms),
+             .clear = options_.clear_auth,
+             .token_scope = std::move(options_.token_scope)},
       peer_(std::move(peer)),
       stage_(options_.proxy_header   ? Stage::proxy
              : options_.implicit_tls ? Stage::tls
@@ -135,11 +138,11 @@ void ServerSession::on_verdict(Verdict verdict) {
     }
 }
 
-void ServerSession::on_tls(std::string version, std::string cipher, std::string exporter) {
+void ServerSession::on_tls(std::string version, std::string cipher, sasl::Channel channel) {
     settle(Awaiting::tls);
     peer_.tls_version = std::move(version);
     peer_.tls_cipher = std::move(cipher);
-    peer_.tls_exporter = std::move(exporter);
+    offer_.tls = std::move(channel);
     // RFC 3207 §4.2: what was said before in the clear is forgotten.
     drop_transaction();
     greeted_ = false;

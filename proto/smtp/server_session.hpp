@@ -9,7 +9,7 @@
 //   write       send action.bytes (valid until told); on_written()
 //   start_tls   handshake as server; on_tls() or on_broken()
 //   check       decide about the client, the sender or the newest recipient; on_verdict()
-//   authenticate  look up what take_auth_need() asks for; on_auth()
+//   authenticate  look up what take_auth_need() asks for; on_login(), or on_secret() where it asks for a secret
 //   open_body   make room for a message (DATA, first BDAT); on_verdict()
 //   body        take action.bytes (valid until told) as the next octets of the message; on_verdict()
 //   commit      make the message durable; on_verdict(), whose reply is sent in either case; under LMTP on_replies()
@@ -30,7 +30,7 @@
 #include <vector>
 
 #include "mail/envelope.hpp"
-#include "proto/sasl/server.hpp"
+#include "proto/sasl/exchange.hpp"
 #include "proto/smtp/command.hpp"
 #include "proto/smtp/header_watch.hpp"
 #include "proto/smtp/proxy_header.hpp"
@@ -112,9 +112,7 @@ struct ServerPeer {
     std::string auth_user;  // by AUTH or XCLIENT LOGIN; empty: nobody
     std::string tls_version;
     std::string tls_cipher;
-    std::string tls_exporter;      // RFC 9266; empty: none can be had
-    bool has_certificate = false;  // TLS has verified one: EXTERNAL can be offered
-    bool may_xclient = false;      // set by the driver with its verdict on Subject::client
+    bool may_xclient = false;  // set by the driver with its verdict on Subject::client
 };
 
 // A message on its way in.
@@ -126,20 +124,6 @@ struct ServerTransaction {
     HeaderWatch header;
     bool eight_bit = false;
     base::WallTime hold_until{};  // RFC 4865; zero: none
-};
-
-// What came of looking up what a SASL step needs.
-struct AuthAnswer {
-    enum class Kind : std::uint8_t {
-        granted,    // `user` it is
-        denied,     // `reply` says so when the exchange is over
-        secret,     // for NeedSecret
-        failed,     // could not be looked up: `reply` ends the exchange, and is no failure of the client's
-        throttled,  // too many failures, nothing was looked up: `reply` ends the exchange, and is one failure more
-    } kind = Kind::failed;
-    std::string user;
-    ServerReply reply;
-    sasl::ScramSecret secret;
 };
 
 struct Notice {
@@ -165,9 +149,10 @@ public:
     void on_verdict(Verdict verdict);
     // Under LMTP instead of on_verdict() at commit: one for each recipient of the transaction, in their order.
     void on_replies(std::vector<ServerReply> replies);
-    void on_auth(AuthAnswer answer);
-    // `exporter`: 32 octets of RFC 9266; empty: none can be had.
-    void on_tls(std::string version, std::string cipher, std::string exporter = {});
+    // During authenticate: `user` has logged in, or may not.
+    void on_login(sasl::LoginVerdict verdict, std::string user = {});
+    void on_secret(sasl::ScramSecret secret);
+    void on_tls(std::string version, std::string cipher, sasl::Channel channel = {});
     void on_eof();
     void on_timeout();
     void on_broken();  // the transport, or the TLS handshake, failed
@@ -269,10 +254,9 @@ private:
     std::optional<ServerAction> step_auth();
     std::optional<ServerAction> auth_step(sasl::Step step);
     std::optional<ServerAction> auth_response(std::string_view line);
+    void auth_next(sasl::Step step);
     void auth_over(const ServerReply& reply);
-    void auth_failed(ServerReply reply);
-    bool offered(sasl::Mechanism mechanism) const;
-    std::string offered_mechanisms() const;  // each with a space before it
+    void auth_failed(const ServerReply& reply);
     bool auth_line_begun() const;
     void wipe_input(std::string_view text);
 
@@ -297,6 +281,7 @@ private:
     void say_pending();
 
     ServerOptions options_;
+    sasl::Offer offer_;
     ServerPeer peer_;
     Stage stage_;
     Awaiting awaiting_ = Awaiting::none;
@@ -321,11 +306,10 @@ private:
     std::vector<Notice> notices_;
     std::string_view ending_;
 
-    std::unique_ptr<sasl::Server> sasl_;  // while an exchange is under way
+    sasl::Exchange exchange_;
     sasl::Step auth_need_ = sasl::Done{};
     sasl::Mechanism auth_mechanism_{};
     std::string auth_candidate_;  // granted, but the exchange is not over
-    ServerReply auth_reply_;      // of a denial that the mechanism tells first
     std::uint32_t auth_failures_ = 0;
 
     std::optional<ServerTransaction> transaction_;

@@ -184,7 +184,7 @@ void Session::put_status(const std::string& name, const store::Mailbox& mailbox,
                 machine_.enable_condstore();  // RFC 7162 §3.1
                 put("HIGHESTMODSEQ ", std::max<std::uint64_t>(mailbox.highest_modseq, 1));
                 break;
-            case StatusItem::append_limit: put("APPENDLIMIT ", settings_->listener.imap.append_limit); break;
+            case StatusItem::append_limit: put("APPENDLIMIT ", limits().append_limit); break;
             case StatusItem::mailbox_id:
                 put("MAILBOXID (F", mailbox.id);
                 out() += ')';

@@ -11,12 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "mail/account.hpp"
 #include "mail/summary.hpp"
-#include "net/stream.hpp"
 #include "proto/imap/mailbox_view.hpp"
 #include "proto/imap/server_session.hpp"
-#include "readers/imap/settings.hpp"
 #include "readers/imap/worker.hpp"
 
 namespace posthorn::imap {
@@ -34,53 +31,24 @@ struct Selected {
     NumberSet saved;              // "$", as UIDs (RFC 5182)
 };
 
-class Session : public std::enable_shared_from_this<Session> {
+class Session final : public readers::Session<Protocol> {
 public:
-    // On the stream's loop, which is the worker's; both outlive the session's coroutine.
-    static void start(Worker& worker, std::shared_ptr<const Settings> settings,
-                      std::unique_ptr<net::Stream> stream);
-
-    // Own loop. The session ends at once when it waits for a command, else with its next one.
-    void shut_down();
-    // Own loop. Patience is over: ends now, but for what the store has begun.
-    void close();
-
-private:
-    enum class Doing : std::uint8_t { nothing, reading, writing, handshake };
-    using Interruption = ServerSession::Interruption;
-
     Session(Worker& worker, std::shared_ptr<const Settings> settings, std::unique_ptr<net::Stream> stream);
 
-    static net::Task<> run(std::shared_ptr<Session> self);
-    static net::Task<> farewell(std::shared_ptr<Session> self, std::string bytes);
-    bool may_come_in();
-    void ended();
-
+private:
     // session.cpp: the connection
-    net::Task<> perform(ServerAction action);
-    net::Task<> read(ServerAction action);
-    net::Task<> write(ServerAction action);
-    net::Task<> handshake();
-    net::Task<> leave();
-    void broken(const net::IoResult& result);
-    void interrupt(Interruption why);
-    void arm();
-    void on_timer();
+    net::Task<> perform(ServerAction action) override;
+    void report() const override;
+    void gone() override;
     base::Duration timeout(ServerTimeout which) const;
     // Sends what has gathered in out(), when it is more than a piece. False: the client is gone, no more is worth
     // doing.
     net::Task<bool> flush();
 
-    // login.cpp
-    net::Task<> login();
-    net::Task<auth::Login> look_up(sasl::Step need);
-    auth::Client client() const;
-
     // commands.cpp: which function runs which command
     net::Task<> run_command();
     net::Task<Reply> dispatch();
     Reply failed(std::string_view what, const base::Error& error) const;
-    net::Loop& loop() { return worker_.loop; }
     store::Store& mail() { return *worker_.shared.store; }
     std::string& out() { return machine_.out(); }
     bool utf8() const { return machine_.enabled().utf8(); }
@@ -95,6 +63,7 @@ private:
     void note_keywords(const store::Keywords& keywords);
     void watch();
     void on_notice();
+    void begin_telling();
     static net::Task<> tell_idler(std::shared_ptr<Session> self);
 
     // mailboxes.cpp, list.cpp
@@ -143,29 +112,11 @@ private:
     // UIDs of the selected mailbox that a command names; an error when it names a message number that is not there.
     std::expected<NumberSet, Reply> named(const SequenceSet& set, bool uid) const;
 
-    Worker& worker_;
-    std::shared_ptr<const Settings> settings_;
-    std::unique_ptr<net::Stream> stream_;
-    ServerSession machine_;
-    std::string id_;
-    base::SteadyTime began_;
-    base::SteadyTime deadline_;  // of the wait at hand
-    net::TimerId timer_ = 0;
-    base::SteadyTime timer_at_;
-    Doing doing_ = Doing::nothing;
-    bool interrupted_ = false;  // a farewell is on its way and closes the stream
-    bool hurry_ = false;        // close() came while nothing could be interrupted
-    bool lost_ = false;         // a write failed inside a command
-    std::optional<net::ClientLimits::Ticket> ticket_;
-
-    std::shared_ptr<auth::Provider::ScramAttempt> attempt_;
-    mail::AccountName account_;
-    auth::Quota quota_;
+    bool lost_ = false;  // a write failed inside a command
     std::optional<Selected> selected_;
     std::unique_ptr<store::Subscription> subscription_;
-    bool news_ = false;     // something happened in the account since the last sync()
-    bool telling_ = false;  // tell_idler() is at work
-    net::Event told_;       // it has ended
+    bool news_ = false;  // something happened in the account since the last sync()
+    net::Event told_;    // tell_idler() has ended; while it is at work, writing_beside_
     std::unique_ptr<Appending, void (*)(Appending*)> appending_;
     std::size_t commands_ = 0;
 };

@@ -1,4 +1,4 @@
-#include "readers/imap/settings.hpp"
+#include "readers/imap/worker.hpp"
 
 namespace posthorn::imap {
 namespace {
@@ -12,23 +12,13 @@ constexpr std::string_view kCapabilities =
 
 }  // namespace
 
-std::shared_ptr<const Settings> make_settings(const Config& config, const ListenerConfig& listener,
-                                              const net::Endpoint& bound) {
-    const auto& limits = listener.imap;
+ServerOptions Protocol::options(const ImapConfig& limits) {
     ServerOptions options;
-    options.hostname = config.hostname;
-    options.starttls = listener.tls == ListenerTls::starttls && config.tls != nullptr;
-    options.implicit_tls = listener.tls == ListenerTls::implicit;
     options.rev2 = true;
     options.capabilities = std::string(kCapabilities) + " APPENDLIMIT=" + std::to_string(limits.append_limit);
     options.can_enable = {"CONDSTORE", "QRESYNC", "UTF8=ACCEPT"};
     options.append_limit = limits.append_limit;
-    options.max_errors = limits.max_errors;
-    options.max_logins = limits.max_logins;
-    return std::make_shared<const Settings>(Settings{.name = "imap " + bound.to_string(),
-                                                     .listener = listener,
-                                                     .options = std::move(options),
-                                                     .tls = config.tls});
+    return options;
 }
 
 }  // namespace posthorn::imap

@@ -23,16 +23,20 @@ store::MailboxChanges all_of(store::Snapshot snapshot, const MailboxView& view) 
 void Session::watch() {
     if (subscription_) return;
     subscription_ = mail().watch(loop(), account_, [weak = weak_from_this()](const store::Notice&) {
-        if (const auto self = weak.lock()) self->on_notice();
+        if (const auto self = std::static_pointer_cast<Session>(weak.lock())) self->on_notice();
     });
 }
 
 // On the loop. In IDLE the client hears of it at once, else with its next command.
 void Session::on_notice() {
     news_ = true;
-    if (!machine_.in_idle() || doing_ != Doing::reading || telling_ || interrupted_ || !selected_) return;
-    telling_ = true;
-    net::spawn(loop(), "imap idle", tell_idler(shared_from_this()));
+    if (machine_.in_idle() && reading()) begin_telling();
+}
+
+void Session::begin_telling() {
+    if (writing_beside_ || interrupted_ || !selected_) return;
+    writing_beside_ = true;
+    net::spawn(loop(), "imap idle", tell_idler(std::static_pointer_cast<Session>(shared_from_this())));
 }
 
 // Writes beside the read of IDLE; the read's coroutine waits for us before it writes.
@@ -48,14 +52,13 @@ net::Task<> Session::tell_idler(std::shared_ptr<Session> self) {
         std::string bytes;
         self->tell(*changes, true, bytes);
         if (bytes.empty()) continue;
-        const auto result =
-            co_await self->stream_->write(bytes, self->loop().now() + self->timeout(ServerTimeout::write));
+        const auto result = co_await self->stream_->write(bytes, self->loop().now() + self->limits().write);
         if (!result.ok()) {
             self->stream_->close();
             break;
         }
     }
-    self->telling_ = false;
+    self->writing_beside_ = false;
     self->told_.notify_all();
 }
 

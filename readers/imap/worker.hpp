@@ -1,18 +1,9 @@
-// What the sessions of one loop share. Touched on that loop only, but for what says otherwise.
+// What the sessions of the reader share, and what readers/common is to know of IMAP.
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
-#include <memory>
-#include <mutex>
-#include <unordered_set>
-
-#include "auth/provider.hpp"
-#include "base/metrics.hpp"
-#include "base/random.hpp"
-#include "net/client_limits.hpp"
-#include "net/loop.hpp"
-#include "store/store.hpp"
+#include "proto/imap/server_session.hpp"
+#include "readers/common/session.hpp"
+#include "readers/imap/config.hpp"
 
 namespace posthorn::imap {
 
@@ -22,35 +13,28 @@ class Session;
 struct Counters {
     explicit Counters(base::Metrics& metrics);
 
-    base::Counter& sessions;
-    base::Counter& turned_away;
-    base::Counter& tls_handshakes;
-    base::Counter& tls_failures;
     base::Counter& commands;
     base::Counter& appended;
 };
 
-// What all loops share. Any thread.
-struct Shared {
-    explicit Shared(base::Metrics& metrics) : counters(metrics) {}
+struct Shared : readers::Shared {
+    Shared(net::LoopGroup& loops, base::Metrics& metrics)
+        : readers::Shared(loops, metrics, "imap", "IMAP"), counters(metrics) {}
 
-    auth::Provider* provider = nullptr;  // both set before the first session starts
-    store::Store* store = nullptr;
     Counters counters;
-    std::shared_ptr<net::ClientLimits> clients = net::ClientLimits::make();
-    std::atomic<std::size_t> sessions{0};
-    std::atomic<bool> stopping{false};
-    std::mutex drained_mutex;
-    std::condition_variable drained;
 };
 
-struct Worker {
-    Worker(net::Loop& l, Shared& s) : loop(l), shared(s), random(base::system_random()) {}
-
-    net::Loop& loop;
-    Shared& shared;
-    std::unique_ptr<base::Random> random;
-    std::unordered_set<Session*> sessions;
+struct Protocol {
+    using Machine = ServerSession;
+    using Action = ServerAction;
+    using Options = ServerOptions;
+    using Limits = ImapConfig;
+    using Shared = imap::Shared;
+    using Session = imap::Session;
+    static constexpr std::string_view name = "imap";
+    static constexpr std::string_view too_many = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
+    static constexpr auto password_command = &ServerOptions::login_command;
+    static ServerOptions options(const ImapConfig& limits);
 };
 
 }  // namespace posthorn::imap

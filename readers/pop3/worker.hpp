@@ -1,19 +1,10 @@
-// What the sessions of one loop share. Touched on that loop only, but for what says otherwise.
+// What the sessions of the reader share, and what readers/common is to know of POP3.
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
-#include <memory>
-#include <mutex>
-#include <unordered_set>
-
-#include "auth/provider.hpp"
-#include "base/metrics.hpp"
-#include "base/random.hpp"
-#include "net/client_limits.hpp"
-#include "net/loop.hpp"
+#include "proto/pop3/server_session.hpp"
+#include "readers/common/session.hpp"
+#include "readers/pop3/config.hpp"
 #include "readers/pop3/locks.hpp"
-#include "store/store.hpp"
 
 namespace posthorn::pop3 {
 
@@ -23,37 +14,30 @@ class Session;
 struct Counters {
     explicit Counters(base::Metrics& metrics);
 
-    base::Counter& sessions;
-    base::Counter& turned_away;
-    base::Counter& tls_handshakes;
-    base::Counter& tls_failures;
     base::Counter& retrieved;
     base::Counter& retrieved_bytes;
     base::Counter& deleted;
 };
 
-// What all loops share. Any thread.
-struct Shared {
-    explicit Shared(base::Metrics& metrics) : counters(metrics) {}
+struct Shared : readers::Shared {
+    Shared(net::LoopGroup& loops, base::Metrics& metrics)
+        : readers::Shared(loops, metrics, "pop3", "POP3"), counters(metrics) {}
 
-    auth::Provider* provider = nullptr;  // both set before the first session starts
-    store::Store* store = nullptr;
     Counters counters;
-    std::shared_ptr<net::ClientLimits> clients = net::ClientLimits::make();
     std::shared_ptr<Locks> locks = std::make_shared<Locks>();
-    std::atomic<std::size_t> sessions{0};
-    std::atomic<bool> stopping{false};
-    std::mutex drained_mutex;
-    std::condition_variable drained;
 };
 
-struct Worker {
-    Worker(net::Loop& l, Shared& s) : loop(l), shared(s), random(base::system_random()) {}
-
-    net::Loop& loop;
-    Shared& shared;
-    std::unique_ptr<base::Random> random;
-    std::unordered_set<Session*> sessions;
+struct Protocol {
+    using Machine = ServerSession;
+    using Action = ServerAction;
+    using Options = ServerOptions;
+    using Limits = Pop3Config;
+    using Shared = pop3::Shared;
+    using Session = pop3::Session;
+    static constexpr std::string_view name = "pop3";
+    static constexpr std::string_view too_many = "-ERR [SYS/TEMP] Too many connections, try again later\r\n";
+    static constexpr auto password_command = &ServerOptions::user_pass;
+    static ServerOptions options(const Pop3Config& limits);
 };
 
 }  // namespace posthorn::pop3

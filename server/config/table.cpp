@@ -70,9 +70,9 @@ Table<ListenerSection> listener_table() {
             "Group of a Unix socket; empty: our own.")
         .key(
             "tls", [](L& l) -> auto& { return l.listener.tls; },
-            choice<mta::ListenerTls>({{"none", mta::ListenerTls::none},
-                                      {"starttls", mta::ListenerTls::starttls},
-                                      {"implicit", mta::ListenerTls::implicit}}),
+            choice<net::ListenerTls>({{"none", net::ListenerTls::none},
+                                      {"starttls", net::ListenerTls::starttls},
+                                      {"implicit", net::ListenerTls::implicit}}),
             "Encryption: none, offered (STARTTLS), or from the first byte.")
         .key(
             "context", [](L& l) -> auto& { return l.listener.context; }, text_map(), "Handed to plugins and logs.")

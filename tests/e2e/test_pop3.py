@@ -68,7 +68,7 @@ def curl_reads_lists_and_deletes_over_pop3s(t):
     uidl = _run([*curl, "-X", "UIDL", url])
     assert uidl == _run([*curl, "-X", "UIDL", url]), "unique ids stay"
     _run([*curl, "--head", "-X", "DELE 2", url])
-    assert host.inbox() == [PLAIN, LARGE, EIGHT_BIT]
+    assert host.content() == [PLAIN, LARGE, EIGHT_BIT]
     later = _run([*curl, "-X", "UIDL", url]).split()[1::2]
     ids = uidl.split()[1::2]
     assert later == [ids[0], ids[2], ids[3]], (later, ids)
@@ -113,7 +113,7 @@ def fetchmail_that_cannot_deliver_deletes_nothing(t):
     subprocess.run([_tool(t, "fetchmail"), "-f", str(rc), "--pidfile", str(t.dir / "fetchmail.pid"), "--nosyslog"],
                    capture_output=True, timeout=50,
                    env={"HOME": str(t.dir), "FETCHMAILHOME": str(t.dir), "PATH": "/usr/bin:/bin"})
-    assert host.inbox() == [PLAIN, DOTS]
+    assert host.content() == [PLAIN, DOTS]
 
 
 def getmail_fetches_each_message_once(t):
@@ -185,7 +185,7 @@ def poplib_sees_rset_top_and_the_lock(t):
     assert second.stat()[0] == 2
     second.dele(2)
     second.quit()
-    assert host.inbox() == [PLAIN]
+    assert host.content() == [PLAIN]
 
 
 def a_maildrop_of_many_messages(t):

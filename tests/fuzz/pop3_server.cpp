@@ -19,7 +19,7 @@ Said play(std::uint8_t how, std::string_view input, std::size_t octets, bool stl
     pop3::ServerOptions options;
     options.hostname = "mx";
     options.clear_login = (how & 1U) == 0;
-    options.stls = stls;
+    options.starttls = stls;
     options.mechanisms = {sasl::Mechanism::plain, sasl::Mechanism::login, sasl::Mechanism::oauthbearer,
                           sasl::Mechanism::external};
     pop3::ServerSession machine(options);

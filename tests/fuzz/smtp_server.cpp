@@ -50,18 +50,19 @@ Verdict judge(const ServerSession& session, Subject subject) {
 }
 
 // Who begins with "no" is nobody; "down" cannot be looked up.
-AuthAnswer look_up(const sasl::Step& need) {
+void look_up(ServerSession& session) {
+    using Verdict = sasl::LoginVerdict;
+    const auto need = session.take_auth_need();
     std::string user;
     if (const auto* password = std::get_if<sasl::NeedPassword>(&need)) user = password->user;
     if (const auto* token = std::get_if<sasl::NeedToken>(&need)) user = token->user;
     if (std::holds_alternative<sasl::NeedSecret>(need))
-        return {.kind = AuthAnswer::Kind::secret,
-                .secret = {"salt", 4096, std::string(32, 's'), std::string(32, 'k')}};
+        return session.on_secret({"salt", 4096, std::string(32, 's'), std::string(32, 'k')});
     if (const auto* verdict = std::get_if<sasl::NeedVerdict>(&need); verdict != nullptr && !verdict->proved)
         user = "no";
-    if (user.starts_with("no")) return {.kind = AuthAnswer::Kind::denied, .reply = {535, "5.7.8", "No"}};
-    if (user == "down") return {.reply = {454, "4.7.0", "Not now"}};
-    return {.kind = AuthAnswer::Kind::granted, .user = "ann@example.org"};
+    if (user.starts_with("no")) return session.on_login(Verdict::wrong);
+    if (user == "down") return session.on_login(Verdict::unavailable);
+    session.on_login(Verdict::ok, "ann@example.org");
 }
 
 void commit(ServerSession& session) {
@@ -115,7 +116,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 session.on_written();
                 break;
             case Kind::start_tls: session.on_tls("TLSv1.3", "TLS_AES_128_GCM_SHA256"); break;
-            case Kind::authenticate: session.on_auth(look_up(session.take_auth_need())); break;
+            case Kind::authenticate: look_up(session); break;
             case Kind::check: session.on_verdict(judge(session, action.subject)); break;
             case Kind::open_body:
                 require(!body_open);

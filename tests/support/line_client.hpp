@@ -6,9 +6,13 @@
 #include <utility>
 
 #include "net/loop.hpp"
+#include "net/tls.hpp"
 #include "tests/support/memory_stream.hpp"
 
 namespace posthorn::testing {
+
+struct AnyTls final : net::TlsServerContext {};
+struct AnyClientTls final : net::TlsClientContext {};
 
 class LineClient {
 public:
@@ -21,6 +25,11 @@ public:
     LineClient(const LineClient&) = delete;
 
     void send(std::string bytes) { net::spawn(loop_, "client writes", speak(state_, std::move(bytes))); }
+    // Says `command` ("STARTTLS\r\n"), and shakes hands when it is answered.
+    void start_tls(std::string command) {
+        net::spawn(loop_, "client handshake", secure(state_, std::move(command)));
+    }
+    void vanish() { state_->stream->cut(); }
     void stop_listening() { state_->deaf = true; }
     void listen_again() {
         state_->deaf = false;
@@ -36,6 +45,7 @@ private:
         std::string heard;
         bool closed = false;
         bool deaf = false;
+        bool handshake = false;
     };
     static constexpr base::SteadyTime kNever = base::SteadyTime::max();
 
@@ -48,11 +58,26 @@ private:
                 co_return;
             }
             state->heard.append(buffer, 0, result.size);
+            if (state->handshake) co_return;
         }
     }
     static net::Task<> speak(std::shared_ptr<State> state, std::string bytes) {
         const auto result = co_await state->stream->write(bytes, kNever);
         static_cast<void>(result);
+    }
+
+    // The reader must not be in the way: it ends with the answer it is told to wait for.
+    static net::Task<> secure(std::shared_ptr<State> state, std::string command) {
+        state->handshake = true;
+        const auto written = co_await state->stream->write(command, kNever);
+        static_cast<void>(written);
+        auto& loop = state->stream->loop();
+        while (state->heard.empty()) co_await net::yield(loop);
+        std::shared_ptr<const net::TlsClientContext> context = std::make_shared<AnyClientTls>();
+        const auto info = co_await state->stream->start_tls(context, "mx.example.org", kNever);
+        state->handshake = false;
+        if (info) co_await listen(state);
+        state->closed = true;
     }
 
     net::Loop& loop_;

@@ -1,48 +1,12 @@
-"""The IMAP reader as a process of its own, over a store in memory (tests/support/imap_host.cpp)."""
+"""The IMAP reader as a process of its own."""
 
 import imaplib
-import ssl
-import subprocess
 
-USER, PASSWORD = "ann@example.org", "secret"
+from harness.reader import PASSWORD, USER, ReaderHost
 
 
-class ImapHost:
-    def __init__(self, t, name="mx.example.org"):
-        self.cert, key = t.certificate("imap", host=name)
-        self.dir = t.dir
-        self.log = t.dir / "imap-host.log"
-        self.process = t.process([t.build / "tests/support/imap-host", self.cert, key], stdin=subprocess.PIPE,
-                                 stdout=subprocess.PIPE, stderr=self.log.open("ab"), text=True)
-        words = self.process.stdout.readline().split()
-        assert words[:1] == ["ready"], f"imap-host: {words} {self.log.read_text()}"
-        self.port, self.tls_port = map(int, words[1:])
-        self.files = 0
-
-    def _ask(self, *words) -> int:
-        self.process.stdin.write(" ".join(map(str, words)) + "\n")
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline())
-
-    def put(self, *messages: bytes):
-        for message in messages:
-            self.files += 1
-            file = self.dir / f"put{self.files}"
-            file.write_bytes(message)
-            self._ask("put", file)
-
-    def many(self, count):
-        self._ask("many", count)
-
-    def content(self, mailbox="INBOX") -> list:
-        self.files += 1
-        folder = self.dir / f"content{self.files}"
-        folder.mkdir()
-        return [(folder / str(n)).read_bytes() for n in range(self._ask("content", mailbox, folder))]
-
-    def stop(self) -> int:
-        self.process.stdin.close()
-        return self.process.wait(20)
+class ImapHost(ReaderHost):
+    PROTOCOL = "imap"
 
     def client(self, login=True) -> imaplib.IMAP4:
         """Python's, over implicit TLS."""
@@ -50,8 +14,3 @@ class ImapHost:
         if login:
             client.login(USER, PASSWORD)
         return client
-
-    def context(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self.cert)
-        context.check_hostname = False
-        return context

@@ -1,50 +1,12 @@
-"""The POP3 reader as a process of its own, over a store in memory (tests/support/pop3_host.cpp)."""
+"""The POP3 reader as a process of its own."""
 
 import poplib
-import ssl
-import subprocess
 
-USER, PASSWORD = "ann@example.org", "secret"
+from harness.reader import PASSWORD, USER, ReaderHost
 
 
-class Pop3Host:
-    def __init__(self, t, name="mx.example.org"):
-        self.cert, key = t.certificate("pop3", host=name)
-        self.dir = t.dir
-        self.log = t.dir / "pop3-host.log"
-        self.process = t.process([t.build / "tests/support/pop3-host", self.cert, key], stdin=subprocess.PIPE,
-                                 stdout=subprocess.PIPE, stderr=self.log.open("ab"), text=True)
-        words = self.process.stdout.readline().split()
-        assert words[:1] == ["ready"], f"pop3-host: {words} {self.log.read_text()}"
-        self.port, self.tls_port = map(int, words[1:])
-        self.files = 0
-
-    def _ask(self, *words) -> int:
-        self.process.stdin.write(" ".join(map(str, words)) + "\n")
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline())
-
-    def put(self, *messages: bytes):
-        for message in messages:
-            self.files += 1
-            file = self.dir / f"put{self.files}"
-            file.write_bytes(message)
-            self._ask("put", file)
-
-    def many(self, count):
-        self._ask("many", count)
-
-    def count(self) -> int:
-        return self._ask("count")
-
-    def inbox(self) -> list:
-        folder = self.dir / "inbox"
-        folder.mkdir(exist_ok=True)
-        return [(folder / str(n)).read_bytes() for n in range(self._ask("inbox", folder))]
-
-    def stop(self) -> int:
-        self.process.stdin.close()
-        return self.process.wait(20)
+class Pop3Host(ReaderHost):
+    PROTOCOL = "pop3"
 
     def client(self, login=True) -> poplib.POP3:
         """Python's, over implicit TLS."""
@@ -53,8 +15,3 @@ class Pop3Host:
             client.user(USER)
             client.pass_(PASSWORD)
         return client
-
-    def context(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self.cert)
-        context.check_hostname = False
-        return context

@@ -25,7 +25,7 @@ struct Services {
 struct Home : Services, Fixture {
     Home() : Fixture(mta::Services{&directory, &provider, &store}) {
         listener.protocol = mta::Protocol::submission;
-        listener.tls = mta::ListenerTls::starttls;
+        listener.tls = net::ListenerTls::starttls;
         listener.smtp.plaintext_auth_networks = policy::loopback_networks();
     }
 
@@ -35,7 +35,7 @@ struct Home : Services, Fixture {
     }
 
     // From the loopback, where no TLS is asked for.
-    std::unique_ptr<SimClient> logged_in(const std::string& user = "ann@example.org") {
+    std::unique_ptr<LineClient> logged_in(const std::string& user = "ann@example.org") {
         auto client = greeted();
         client->heard();
         const auto reply = say(*client, "AUTH PLAIN " + plain(user, "secret") + "\r\n");
@@ -44,7 +44,7 @@ struct Home : Services, Fixture {
     }
 
     // The code and status that answer a message from `from` to `to`, at the first step that refuses it.
-    std::string send(SimClient& client, const std::string& from, const std::string& to,
+    std::string send(LineClient& client, const std::string& from, const std::string& to,
                      const std::string& message = kMessage) {
         auto reply = say(client, "MAIL FROM:<" + from + ">\r\n");
         if (reply.starts_with("250 ")) reply = say(client, "RCPT TO:<" + to + ">\r\n");

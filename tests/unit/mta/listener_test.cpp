@@ -59,7 +59,7 @@ class SilentSink final : public mail::EventSink {
     void record(const mail::Event&) override {}
 };
 
-mta::ListenerConfig loopback() { return {.address = {*net::IpAddress::parse("127.0.0.1"), 0, {}}}; }
+mta::ListenerConfig loopback() { return {{.address = {*net::IpAddress::parse("127.0.0.1"), 0, {}}}}; }
 
 }  // namespace
 
@@ -103,7 +103,7 @@ TEST_CASE("listeners, reload, and the end, on sockets") {
         auto refused = config;
         refused.hostname = "never.example.org";
         refused.listeners.push_back(loopback());
-        refused.listeners.back().tls = mta::ListenerTls::implicit;  // and no certificate
+        refused.listeners.back().tls = net::ListenerTls::implicit;  // and no certificate
         CHECK_FALSE(receiver.reload(refused));
         RawClient unchanged(ends[0]);
         CHECK(unchanged.reply() == "220 new.example.org ESMTP Posthorn\r\n");

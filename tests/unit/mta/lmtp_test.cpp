@@ -50,7 +50,7 @@ struct Lmtp : Home {
         if (state) *out = *std::move(state);
     }
 
-    std::unique_ptr<SimClient> client;
+    std::unique_ptr<LineClient> client;
 };
 
 using Replies = std::vector<std::string>;

@@ -3,34 +3,10 @@
 #include <doctest/doctest.h>
 
 #include "fixture.hpp"
-#include "mta/limits.hpp"
 
 using namespace posthorn;
 using namespace posthorn::testing;
 using namespace std::chrono_literals;
-
-TEST_CASE("connections of one client") {
-    auto limits = mta::ClientLimits::make();
-    const auto enter = [&](const char* ip) {
-        return mta::ClientLimits::enter(limits, *net::IpAddress::parse(ip), 2);
-    };
-    auto one = enter("192.0.2.7");
-    auto two = enter("::ffff:192.0.2.7");
-    CHECK(two);
-    CHECK_FALSE(enter("192.0.2.7"));
-    CHECK(enter("192.0.2.8"));
-    one.reset();
-    CHECK(enter("192.0.2.7"));
-    auto six = enter("2001:db8:0:1::1");
-    auto seven = enter("2001:db8:0:1:ffff::2");
-    CHECK_FALSE(enter("2001:db8:0:1::3"));
-    CHECK(enter("2001:db8:0:2::3"));
-    auto moved = std::move(six);
-    six.reset();
-    CHECK_FALSE(enter("2001:db8:0:1::3"));
-    moved = enter("2001:db8:0:9::1");
-    CHECK(enter("2001:db8:0:1::3"));
-}
 
 TEST_CASE("too many connections") {
     Fixture f;
@@ -48,7 +24,7 @@ TEST_CASE("too many connections") {
     }
     SUBCASE("of one client that never ends the handshake") {
         f.listener.smtp.max_connections_per_client = 1;
-        f.listener.tls = mta::ListenerTls::implicit;
+        f.listener.tls = net::ListenerTls::implicit;
         auto first = f.connect("192.0.2.7");
         auto second = f.connect("192.0.2.7");
         CHECK(second->closed());

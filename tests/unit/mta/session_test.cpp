@@ -149,7 +149,7 @@ TEST_CASE("TLS") {
     auto client = f.connect();
     f.say(*client, "EHLO before.example\r\n");
     SUBCASE("starts, and the message tells") {
-        client->start_tls();
+        client->start_tls("STARTTLS\r\n");
         f.loops.run_until_idle();
         CHECK(client->heard() == "220 2.0.0 Ready for TLS\r\n");
         f.say(*client, "EHLO after.example\r\n" + kEnvelope + "DATA\r\nx\r\n.\r\n");

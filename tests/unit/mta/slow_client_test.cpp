@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 namespace {
 
 // Sends `octets` each minute until the session is over or two hours have passed; gives the minutes it lasted.
-int trickle(Fixture& f, SimClient& client, const std::string& octets) {
+int trickle(Fixture& f, LineClient& client, const std::string& octets) {
     int minutes = 0;
     while (!client.closed() && minutes < 120) {
         f.loops.run_for(1min);

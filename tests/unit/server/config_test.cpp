@@ -68,7 +68,7 @@ listen_address = "127.0.0.1:0"
     const auto& first = config.listeners[0].listener;
     const auto& second = config.listeners[1].listener;
     CHECK(first.address.port == 2525);
-    CHECK(first.tls == mta::ListenerTls::none);
+    CHECK(first.tls == net::ListenerTls::none);
     CHECK(first.context.at("service") == "mx");
     CHECK((first.smtp.max_recipients == 5 && first.smtp.max_errors == 3 && first.smtp.timeouts.command == 7s));
     CHECK((second.smtp.max_recipients == 50 && second.smtp.timeouts.command == 5min));
@@ -135,8 +135,8 @@ TEST_CASE("each listener goes to the part that speaks its protocol") {
     const auto pop3 = pop3_config(config, {});
     REQUIRE(pop3.listeners.size() == 1);
     CHECK(pop3.listeners[0].address.to_string() == "[::]:995");
-    CHECK(pop3.listeners[0].tls == pop3::ListenerTls::implicit);
-    CHECK(pop3.listeners[0].pop3.idle == 11min);
+    CHECK(pop3.listeners[0].tls == net::ListenerTls::implicit);
+    CHECK(pop3.listeners[0].limits.idle == 11min);
     CHECK(errors("[pop3]\nexpire = \"soon\"\n") ==
           "f:2:1: pop3.expire is neither \"NEVER\" nor a number of days\n");
 }

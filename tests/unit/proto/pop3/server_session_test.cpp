@@ -188,7 +188,7 @@ TEST_CASE("SASL") {
 TEST_CASE("passwords need TLS") {
     auto with = options();
     with.clear_login = false;
-    with.stls = true;
+    with.starttls = true;
     const auto out =
         talk("CAPA\r\nUSER ann@example.org\r\nPASS secret\r\nAUTH PLAIN x\r\nSTLS\r\nignored\r\n", {}, with);
     CHECK(out.find("\r\nUSER\r\n") == std::string::npos);

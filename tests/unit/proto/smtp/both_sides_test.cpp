@@ -84,9 +84,7 @@ private:
                 const auto need = server_.take_auth_need();
                 const auto& password = std::get<sasl::NeedPassword>(need);
                 const bool right = password.user == "ann" && password.password == "secret";
-                server_.on_auth({.kind = right ? AuthAnswer::Kind::granted : AuthAnswer::Kind::denied,
-                                 .user = "ann@us.example",
-                                 .reply = {535, "5.7.8", "no"}});
+                server_.on_login(right ? sasl::LoginVerdict::ok : sasl::LoginVerdict::wrong, "ann@us.example");
                 return true;
             }
             case ServerAction::Kind::open_body: body_.clear(); break;

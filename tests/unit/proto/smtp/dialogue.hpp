@@ -146,7 +146,7 @@ private:
                 return session.on_written();
             case Kind::start_tls: ++handshakes; return session.on_tls("TLSv1.3", "TLS_AES_256_GCM_SHA384");
             case Kind::check: return session.on_verdict(judge(action.subject, session));
-            case Kind::authenticate: return session.on_auth(look_up(session.take_auth_need()));
+            case Kind::authenticate: return look_up(session.take_auth_need());
             case Kind::open_body: {
                 auto verdict = open();
                 if (verdict.accept) body.emplace();
@@ -167,7 +167,7 @@ private:
         }
     }
 
-    AuthAnswer look_up(sasl::Step need) {
+    void look_up(sasl::Step need) {
         std::string user, secret;
         if (const auto* password = std::get_if<sasl::NeedPassword>(&need)) {
             user = password->user;
@@ -180,11 +180,11 @@ private:
             secret = "secret";
         }
         asked.push_back(user + ":" + secret);
-        if (user == "down") return {.reply = {454, "4.7.0", "Cannot check that now"}};
-        if (user == "busy") return {.kind = AuthAnswer::Kind::throttled, .reply = {454, "4.7.0", "Later"}};
-        if (user == "ann" && secret == "secret")
-            return {.kind = AuthAnswer::Kind::granted, .user = "ann@example.org"};
-        return {.kind = AuthAnswer::Kind::denied, .reply = {535, "5.7.8", "No"}};
+        using Verdict = sasl::LoginVerdict;
+        if (user == "down") return session.on_login(Verdict::unavailable);
+        if (user == "busy") return session.on_login(Verdict::throttled);
+        if (user == "ann" && secret == "secret") return session.on_login(Verdict::ok, "ann@example.org");
+        session.on_login(Verdict::wrong);
     }
 
     void perform_commit() {

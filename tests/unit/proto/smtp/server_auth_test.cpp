@@ -64,9 +64,9 @@ TEST_CASE("AUTH offers in the clear nothing that shows its secret, and only what
 TEST_CASE("-PLUS and EXTERNAL are offered where TLS has what they need") {
     auto options = with_auth();
     options.implicit_tls = true;
-    ServerSession session(options, {.has_certificate = true});
+    ServerSession session(options, {});
     CHECK(session.next().kind == ServerAction::Kind::start_tls);
-    session.on_tls("TLSv1.3", "X", std::string(32, 'x'));
+    session.on_tls("TLSv1.3", "X", {.tls_exporter = std::string(32, 'x'), .certificate = true});
     session.next();
     session.on_verdict(Verdict::yes());
     session.next();
@@ -100,7 +100,8 @@ TEST_CASE("AUTH PLAIN and LOGIN, asked step by step") {
 
 TEST_CASE("AUTH that fails: wrong, cancelled, no Base64, not what the mechanism says") {
     auto d = secure();
-    CHECK(d.say("AUTH PLAIN " + plain("ann", "wrong") + "\r\n") == "535 5.7.8 No\r\n");
+    CHECK(d.say("AUTH PLAIN " + plain("ann", "wrong") + "\r\n") ==
+          "535 5.7.8 Authentication credentials invalid\r\n");
     CHECK(d.session.peer().auth_user.empty());
     CHECK(d.say("AUTH PLAIN\r\n*\r\n").ends_with("501 5.7.0 Authentication cancelled\r\n"));
     CHECK(d.say("AUTH PLAIN\r\n???\r\n").ends_with("501 5.5.2 That is not Base64\r\n"));
@@ -138,7 +139,8 @@ TEST_CASE("AUTH: syntax, sequence, mechanisms") {
 TEST_CASE("AUTH that cannot be looked up is temporary and no failure of the client's") {
     auto d = secure();
     for (int i = 0; i < 10; ++i)
-        CHECK(d.say("AUTH PLAIN " + plain("down", "x") + "\r\n") == "454 4.7.0 Cannot check that now\r\n");
+        CHECK(d.say("AUTH PLAIN " + plain("down", "x") + "\r\n") ==
+              "454 4.7.0 Logins cannot be checked now, try again later\r\n");
     CHECK_FALSE(d.closed);
 }
 
@@ -153,10 +155,12 @@ TEST_CASE("AUTH that fails too often ends the session") {
 
 TEST_CASE("AUTH that is throttled is temporary, but ends the session like any other failure") {
     auto d = secure();
-    for (int i = 0; i < 2; ++i) CHECK(d.say("AUTH PLAIN " + plain("busy", "x") + "\r\n") == "454 4.7.0 Later\r\n");
+    for (int i = 0; i < 2; ++i)
+        CHECK(d.say("AUTH PLAIN " + plain("busy", "x") + "\r\n") ==
+              "454 4.7.0 Too many failed logins, try again later\r\n");
     CHECK_FALSE(d.closed);
     CHECK(d.say("AUTH PLAIN " + plain("busy", "x") + "\r\n") ==
-          "454 4.7.0 Later\r\n421 4.7.0 Too many failed logins\r\n");
+          "454 4.7.0 Too many failed logins, try again later\r\n421 4.7.0 Too many failed logins\r\n");
     CHECK(d.closed);
 }
 
@@ -164,7 +168,7 @@ TEST_CASE("a refused token is told in two steps") {
     auto d = secure();
     const auto token = base::base64_encode("user=bob\1auth=Bearer x\1\1"s);
     CHECK(d.say("AUTH XOAUTH2 " + token + "\r\n").starts_with("334 "));
-    CHECK(d.say("\r\n") == "535 5.7.8 No\r\n");
+    CHECK(d.say("\r\n") == "535 5.7.8 Authentication credentials invalid\r\n");
 }
 
 TEST_CASE("AUTH lines may have 12288 octets, CRLF included, and no more; other lines not") {
@@ -194,7 +198,7 @@ TEST_CASE("a long AUTH line in small pieces, and something behind it") {
     const auto initial = base::base64_encode("user=ann\1auth=Bearer "s + std::string(8000, 'a') + "\1\1");
     const auto replies = d.say("AUTH XOAUTH2 " + initial + "\r\n\r\nNOOP\r\n", 700);
     CHECK(replies.starts_with("334 "));
-    CHECK(replies.contains("\r\n535 5.7.8 No\r\n250 2.0.0 Ok\r\n"));
+    CHECK(replies.contains("\r\n535 5.7.8 Authentication credentials invalid\r\n250 2.0.0 Ok\r\n"));
 }
 
 TEST_CASE("secrets do not stay in the input") {

@@ -280,11 +280,11 @@ TEST_CASE("a store that fails, time-outs, limits, and the end") {
         CHECK(client->closed());
     }
     SUBCASE("limits on connections") {
-        f.listener.imap.max_connections_per_client = 1;
+        f.listener.limits.max_connections_per_client = 1;
         auto first = f.connect();
         auto second = f.connect();
         CHECK(second->closed());
-        f.listener.imap.max_connections = 1;
+        f.listener.limits.max_connections = 1;
         CHECK(f.connect("192.0.2.9")->heard().starts_with("* BYE [UNAVAILABLE]"));
     }
     SUBCASE("a stranger without TLS") {

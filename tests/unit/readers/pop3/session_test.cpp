@@ -96,7 +96,7 @@ TEST_CASE("one session a maildrop") {
 
 TEST_CASE("a login delay") {
     PopFixture f;
-    f.listener.pop3.login_delay = 60;
+    f.listener.limits.login_delay = 60;
     f.say(*f.in(), "QUIT\r\n");
     auto soon = f.connect();
     soon->heard();
@@ -174,17 +174,17 @@ TEST_CASE("what was read is seen") {
         REQUIRE(f.loops.run(look(f, count)));
         return count;
     };
-    f.listener.pop3.mark_seen = false;
+    f.listener.limits.mark_seen = false;
     f.say(*f.in(), "RETR 1\r\nQUIT\r\n");
     CHECK(unseen() == 2);
-    f.listener.pop3.mark_seen = true;
+    f.listener.limits.mark_seen = true;
     f.say(*f.in(), "RETR 1\r\nQUIT\r\n");
     CHECK(unseen() == 1);
 }
 
 TEST_CASE("limits on connections") {
     PopFixture f;
-    f.listener.pop3.max_connections_per_client = 2;
+    f.listener.limits.max_connections_per_client = 2;
     auto one = f.connect();
     auto two = f.connect();
     auto three = f.connect();
@@ -192,7 +192,7 @@ TEST_CASE("limits on connections") {
     CHECK_FALSE(two->closed());
     auto elsewhere = f.connect("192.0.2.9");
     CHECK_FALSE(elsewhere->closed());
-    f.listener.pop3.max_connections = 3;
+    f.listener.limits.max_connections = 3;
     auto fourth = f.connect("192.0.2.10");
     CHECK(fourth->heard().starts_with("-ERR [SYS/TEMP] Too many connections"));
     CHECK(fourth->closed());
