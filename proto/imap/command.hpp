@@ -101,6 +101,8 @@ struct Results {  // RETURN (RFC 4731, RFC 5182, RFC 9394)
     bool given = false;
     bool min = false, max = false, all = false, count = false, save = false;
     std::optional<std::pair<std::int64_t, std::int64_t>> partial;  // both > 0, or both < 0: from the end
+    // RFC 5182 §2.1: SAVE alone tells nothing.
+    bool saves_only() const { return given && !min && !max && !all && !count && !partial; }
 };
 struct Search { Results results; std::string charset; SearchKey key; };
 struct SortCriterion {

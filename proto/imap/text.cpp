@@ -157,7 +157,18 @@ NumberSet slice(const NumberSet& found, std::pair<std::int64_t, std::int64_t> pa
     return out;
 }
 
-void put_esearch(std::string& out, std::string_view tag, bool uid, const Results& results, const NumberSet& found,
+namespace {
+
+// What SEARCH and SORT tell alike; `all` and `part` as sequence sets.
+struct Telling {
+    std::uint32_t min = 0;  // 0: nothing was found
+    std::uint32_t max = 0;
+    std::uint64_t count = 0;
+    std::string all;
+    std::string part;
+};
+
+void put_results(std::string& out, std::string_view tag, bool uid, const Results& results, const Telling& told,
                  std::uint64_t modseq) {
     out += "* ESEARCH (TAG ";
     put_quoted(out, tag);
@@ -166,19 +177,73 @@ void put_esearch(std::string& out, std::string_view tag, bool uid, const Results
         out += name;
         put_number(out, number);
     };
+    const bool found = told.count != 0;
     // RFC 4731 §3.1: nothing found, nothing of MIN, MAX and ALL.
-    if (results.min && !found.empty()) put(" MIN ", found.first());
-    if (results.max && !found.empty()) put(" MAX ", found.last());
-    if (results.count) put(" COUNT ", found.count());
-    if (results.all && !found.empty()) out += " ALL " + found.text();
+    if (results.min && found) put(" MIN ", told.min);
+    if (results.max && found) put(" MAX ", told.max);
+    if (results.count) put(" COUNT ", told.count);
+    if (results.all && found) out += " ALL " + told.all;
     if (results.partial) {
         const auto [a, b] = *results.partial;
-        const auto part = slice(found, *results.partial).text();
-        out +=
-            " PARTIAL (" + std::to_string(a) + ':' + std::to_string(b) + ' ' + (part.empty() ? "NIL" : part) + ')';
+        out += " PARTIAL (" + std::to_string(a) + ':' + std::to_string(b) + ' ' +
+               (told.part.empty() ? "NIL" : told.part) + ')';
     }
-    if (modseq != 0 && !found.empty()) put(" MODSEQ ", modseq);
+    if (modseq != 0 && found) put(" MODSEQ ", modseq);
     out += "\r\n";
+}
+
+// In this very order; what rises by one is a range.
+std::string ordered(std::span<const std::uint32_t> numbers) {
+    std::string out;
+    for (std::size_t i = 0; i < numbers.size();) {
+        auto last = i;
+        while (last + 1 < numbers.size() && numbers[last + 1] == numbers[last] + 1) ++last;
+        if (!out.empty()) out += ',';
+        put_number(out, numbers[i]);
+        if (last > i) {
+            out += ':';
+            put_number(out, numbers[last]);
+        }
+        i = last + 1;
+    }
+    return out;
+}
+
+}  // namespace
+
+void put_esearch(std::string& out, std::string_view tag, bool uid, const Results& results, const NumberSet& found,
+                 std::uint64_t modseq) {
+    Telling told;
+    if (!found.empty()) {
+        told = {.min = found.first(), .max = found.last(), .count = found.count()};
+        if (results.all) told.all = found.text();
+        if (results.partial) told.part = slice(found, *results.partial).text();
+    }
+    put_results(out, tag, uid, results, told, modseq);
+}
+
+std::pair<std::size_t, std::size_t> slice(std::size_t size, std::pair<std::int64_t, std::int64_t> partial) {
+    auto first = static_cast<std::uint64_t>(std::abs(partial.first));
+    auto last = static_cast<std::uint64_t>(std::abs(partial.second));
+    if (first > last) std::swap(first, last);
+    last = std::min<std::uint64_t>(last, size);
+    if (first > last) return {0, 0};
+    if (partial.first > 0) return {first - 1, last};
+    return {size - last, size - first + 1};
+}
+
+void put_esort(std::string& out, std::string_view tag, bool uid, const Results& results,
+               std::span<const std::uint32_t> found, std::uint64_t modseq) {
+    Telling told;
+    if (!found.empty()) {
+        told = {.min = found.front(), .max = found.back(), .count = found.size()};
+        if (results.all) told.all = ordered(found);
+        if (results.partial) {
+            const auto [begin, end] = slice(found.size(), *results.partial);
+            told.part = ordered(found.subspan(begin, end - begin));
+        }
+    }
+    put_results(out, tag, uid, results, told, modseq);
 }
 
 }  // namespace posthorn::imap

@@ -32,5 +32,10 @@ void put_esearch(std::string& out, std::string_view tag, bool uid, const Results
                  std::uint64_t modseq);
 // Those of `found` a PARTIAL asks for (RFC 9394 §3.1).
 NumberSet slice(const NumberSet& found, std::pair<std::int64_t, std::int64_t> partial);
+// The same of a sorted list of `size`: from, and behind the last.
+std::pair<std::size_t, std::size_t> slice(std::size_t size, std::pair<std::int64_t, std::int64_t> partial);
+// As put_esearch(), of numbers in the order SORT gave them: MIN is the first, MAX the last (RFC 5267 §3).
+void put_esort(std::string& out, std::string_view tag, bool uid, const Results& results,
+               std::span<const std::uint32_t> found, std::uint64_t modseq);
 
 }  // namespace posthorn::imap

@@ -90,7 +90,8 @@ net::Task<Reply> Session::dispatch() {
     const auto& what = machine_.command().what;
     const bool by_number =
         !uid_command() && (std::holds_alternative<Fetch>(what) || std::holds_alternative<Store>(what) ||
-                           std::holds_alternative<Search>(what));
+                           std::holds_alternative<Search>(what) || std::holds_alternative<Sort>(what) ||
+                           std::holds_alternative<Thread>(what));
     Reply reply = Reply::no("This server does not do that", "CANNOT");
     if (std::holds_alternative<Noop>(what) || std::holds_alternative<Check>(what)) {
         reply = Reply::ok("Done");
@@ -100,6 +101,10 @@ net::Task<Reply> Session::dispatch() {
         reply = co_await store_flags();
     } else if (std::holds_alternative<Search>(what)) {
         reply = co_await search();
+    } else if (std::holds_alternative<Sort>(what)) {
+        reply = co_await sort();
+    } else if (std::holds_alternative<Thread>(what)) {
+        reply = co_await thread();
     } else if (std::holds_alternative<Copy>(what)) {
         reply = co_await copy();
     } else if (std::holds_alternative<Expunge>(what)) {

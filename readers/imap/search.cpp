@@ -14,6 +14,7 @@ namespace posthorn::imap {
 namespace {
 
 constexpr std::size_t kBatch = 200;
+constexpr std::size_t kNumbers = 5000;  // told at once
 constexpr std::size_t kPiece = 64 * 1024;
 constexpr std::uint64_t kMaxHeader = 256 * 1024;
 
@@ -76,43 +77,54 @@ struct Session::Hunt {
     store::ModSeq modseq = 0;
 };
 
-net::Task<Reply> Session::search() {
-    auto command = std::get<Search>(machine_.command().what);
-    if (!command.charset.empty() && command.charset != "UTF-8" && command.charset != "US-ASCII") {
-        if (!mail::known_charset(command.charset))
-            co_return Reply::no("There is no such charset", "BADCHARSET (UTF-8)");
-        to_utf8(command.key, command.charset);
+// For SEARCH, SORT and THREAD.
+net::Task<std::expected<Session::Found, Reply>> Session::find(SearchKey key, std::string charset) {
+    if (!charset.empty() && charset != "UTF-8" && charset != "US-ASCII") {
+        if (!mail::known_charset(charset))
+            co_return std::unexpected(Reply::no("There is no such charset", "BADCHARSET (UTF-8)"));
+        to_utf8(key, charset);
     }
-    if (names_strangers(command.key, selected_->view)) co_return Reply::bad("There is no message of that number");
-    const bool modseq = wants_modseq(command.key);
+    if (names_strangers(key, selected_->view))
+        co_return std::unexpected(Reply::bad("There is no message of that number"));
+    const bool modseq = wants_modseq(key);
     if (modseq) machine_.enable_condstore();
-    Hunt hunt{.key = command.key};
-    collect_texts(command.key, hunt.texts);
+    Hunt hunt{.key = key};
+    collect_texts(key, hunt.texts);
     const auto uids = selected_->view.all();
     std::uint32_t at = 0;
     for (auto batch = next_batch(uids, at, kBatch); !batch.empty(); batch = next_batch(uids, at, kBatch)) {
-        if (!co_await hunt_batch(hunt, std::move(batch))) co_return Reply::no("Cannot search now", "UNAVAILABLE");
+        if (!co_await hunt_batch(hunt, std::move(batch)))
+            co_return std::unexpected(Reply::no("Cannot search now", "UNAVAILABLE"));
         if (lost_ || hurry_) break;
         co_await net::yield(loop());
     }
+    co_return Found{std::move(hunt.found), modseq ? hunt.modseq : 0};
+}
+
+net::Task<Reply> Session::search() {
+    const auto command = std::get<Search>(machine_.command().what);
+    const auto found = co_await find(command.key, command.charset);
+    if (!found) co_return found.error();
     auto& box = *selected_;
-    if (command.results.save) box.saved = hunt.found;
-    if (command.results.given && !command.results.min && !command.results.max && !command.results.all &&
-        !command.results.count && !command.results.partial)
-        co_return Reply::ok("Searched");  // RFC 5182 §2.1: SAVE alone tells nothing
-    const auto shown = uid_command() ? hunt.found : box.view.numbers_of(hunt.found);
+    if (command.results.save) box.saved = found->uids;
+    if (command.results.saves_only()) co_return Reply::ok("Searched");
+    const auto shown = uid_command() ? found->uids : box.view.numbers_of(found->uids);
     if (command.results.given || machine_.enabled().rev2) {
         auto results = command.results;
         if (!results.given) results.all = true;
-        put_esearch(out(), machine_.command().tag, uid_command(), results, shown, modseq ? hunt.modseq : 0);
+        put_esearch(out(), machine_.command().tag, uid_command(), results, shown, found->modseq);
         co_return Reply::ok("Searched");
     }
     out() += "* SEARCH";
-    shown.for_each([this](std::uint32_t number) {
-        out() += ' ';
-        put_number(out(), number);
-    });
-    if (modseq && !shown.empty()) out() += " (MODSEQ " + std::to_string(hunt.modseq) + ')';
+    std::uint32_t at = 0;
+    for (auto batch = next_batch(shown, at, kNumbers); !batch.empty(); batch = next_batch(shown, at, kNumbers)) {
+        batch.for_each([this](std::uint32_t number) {
+            out() += ' ';
+            put_number(out(), number);
+        });
+        if (!co_await flush()) co_return Reply::ok("Searched");
+    }
+    if (found->modseq != 0 && !shown.empty()) out() += " (MODSEQ " + std::to_string(found->modseq) + ')';
     out() += "\r\n";
     co_return Reply::ok("Searched");
 }

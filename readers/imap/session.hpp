@@ -105,9 +105,20 @@ private:
 
     // search.cpp
     net::Task<Reply> search();
+    struct Found {
+        NumberSet uids;
+        store::ModSeq modseq = 0;  // the highest of them, where the program asked for one
+    };
+    net::Task<std::expected<Found, Reply>> find(SearchKey key, std::string charset);
     struct Hunt;
     net::Task<bool> hunt_batch(Hunt& hunt, NumberSet uids);
     net::Task<bool> matches_text(const SearchKey& key, const store::Message& message, const mail::Summary& summary);
+
+    // sort.cpp
+    net::Task<Reply> sort();
+    net::Task<Reply> thread();
+    template <class Take, class Batched>
+    net::Task<bool> each_found(NumberSet uids, bool summaries, Take& take, Batched& batched);
 
     // UIDs of the selected mailbox that a command names; an error when it names a message number that is not there.
     std::expected<NumberSet, Reply> named(const SequenceSet& set, bool uid) const;

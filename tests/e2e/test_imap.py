@@ -102,6 +102,20 @@ def imaplib_goes_through_a_mailbox(t):
     client.logout()
 
 
+def imaplib_sorts_and_threads(t):
+    host = ImapHost(t)
+    host.put(*[b"Message-ID: <%d@a>\r\nReferences: %s\r\nSubject: %s\r\nFrom: %s@example.net\r\n\r\ntext\r\n" % line for line in [
+        (1, b"", b"beta", b"zoe"), (2, b"<1@a>", b"Re: beta", b"bob"), (3, b"", b"Alpha", b"ann"),
+        (4, b"<1@a> <2@a>", b"Re: beta", b"ann")]])
+    client = host.client()
+    _ok(client.select("INBOX"))
+    assert {"SORT", "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT"} <= set(_ok(client.capability())[0].decode().split())
+    assert _ok(client.sort("SUBJECT FROM", "UTF-8", "ALL")) == [b"3 4 2 1"]
+    assert _ok(client.uid("SORT", "(REVERSE FROM)", "UTF-8", "SUBJECT", "beta")) == [b"1 2 4"]
+    assert _ok(client.thread("REFERENCES", "UTF-8", "ALL")) == [b"(1 2 4)(3)"]
+    assert _ok(client.uid("THREAD", "ORDEREDSUBJECT", "UTF-8", "ALL")) == [b"(1 (2)(4))(3)"]
+
+
 def a_delivery_reaches_a_client_in_idle(t):
     host = ImapHost(t)
     client = host.client()
