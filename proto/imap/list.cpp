@@ -87,9 +87,21 @@ ListRow row_of(const List& list, const Node& node) {
 
 }  // namespace
 
-bool list_match(std::string_view raw_pattern, std::string_view raw_name) {
-    const auto pattern = fold_inbox(raw_pattern);
-    const auto name = fold_inbox(raw_name);
+namespace {
+
+// `*` beside another wildcard means no more than alone; INBOX in any case.
+std::string plain_pattern(std::string_view pattern) {
+    std::string out;
+    for (const char c : fold_inbox(pattern)) {
+        const bool wild = c == '*' || c == '%';
+        if (wild && !out.empty() && (out.back() == c || out.back() == '*')) continue;
+        if (c == '*' && out.ends_with('%')) out.pop_back();
+        out += c;
+    }
+    return out;
+}
+
+bool match_plain(std::string_view pattern, std::string_view name) {
     // reach[j]: the pattern so far matches the first j octets of the name.
     std::vector<char> reach(name.size() + 1, 0);
     reach[0] = 1;
@@ -97,23 +109,76 @@ bool list_match(std::string_view raw_pattern, std::string_view raw_name) {
         if (p == '*' || p == '%') {
             for (std::size_t j = 1; j <= name.size(); ++j)
                 if (reach[j - 1] != 0 && (p == '*' || name[j - 1] != kSeparator)) reach[j] = 1;
-        } else {
-            for (std::size_t j = name.size(); j > 0; --j)
-                reach[j] = static_cast<char>(reach[j - 1] != 0 && name[j - 1] == p);
-            reach[0] = 0;
+            continue;
         }
+        bool some = false;
+        for (std::size_t j = name.size(); j > 0; --j) {
+            reach[j] = static_cast<char>(reach[j - 1] != 0 && name[j - 1] == p);
+            some |= reach[j] != 0;
+        }
+        reach[0] = 0;
+        if (!some) return false;
     }
     return reach[name.size()] != 0;
 }
 
-std::vector<ListRow> list_rows(const List& list, std::vector<ListEntry> entries) {
-    auto nodes = build(std::move(entries));
-    for (auto& [name, node] : nodes) {
-        node.matches = std::ranges::any_of(list.patterns, [&, &key = name](const std::string& pattern) {
-            return list_match(list.reference + pattern, key);
-        });
-        node.chosen = selects(list, node.entry);
+struct Pattern {
+    std::string text;
+    std::size_t octets = 0;  // that are no wildcards: a shorter name cannot match
+};
+
+}  // namespace
+
+bool list_match(std::string_view pattern, std::string_view name) {
+    return match_plain(plain_pattern(pattern), fold_inbox(name));
+}
+
+struct ListRun::State {
+    List list;
+    Nodes nodes;
+    std::vector<Pattern> patterns;
+    Nodes::iterator at;
+    std::size_t pattern = 0;  // the next one for `at`
+};
+
+ListRun::ListRun(const List& list, std::vector<ListEntry> entries) : state_(std::make_unique<State>()) {
+    state_->list = list;
+    state_->nodes = build(std::move(entries));
+    for (const auto& text : list.patterns) {
+        Pattern pattern{plain_pattern(list.reference + text)};
+        pattern.octets = static_cast<std::size_t>(
+            std::ranges::count_if(pattern.text, [](char c) { return c != '*' && c != '%'; }));
+        state_->patterns.push_back(std::move(pattern));
     }
+    state_->at = state_->nodes.begin();
+}
+
+ListRun::~ListRun() = default;
+
+bool ListRun::match(std::size_t octets) {
+    auto& s = *state_;
+    std::size_t spent = 0;
+    while (s.at != s.nodes.end() && spent < octets) {
+        const auto name = fold_inbox(s.at->first);
+        auto& node = s.at->second;
+        while (!node.matches && s.pattern < s.patterns.size() && spent < octets) {
+            const auto& pattern = s.patterns[s.pattern++];
+            spent += 16;
+            if (pattern.octets > name.size()) continue;
+            spent += pattern.text.size() * name.size();
+            node.matches = match_plain(pattern.text, name);
+        }
+        if (!node.matches && s.pattern < s.patterns.size()) break;
+        node.chosen = selects(s.list, node.entry);
+        ++s.at;
+        s.pattern = 0;
+    }
+    return s.at != s.nodes.end();
+}
+
+std::vector<ListRow> ListRun::rows() const {
+    auto& nodes = state_->nodes;
+    const auto& list = state_->list;
     for (auto& [name, node] : nodes) {
         if (!node.chosen || (!node.entry.exists && !node.entry.subscribed)) continue;
         for (auto above = parent_of(name); !above.empty(); above = parent_of(above)) {
@@ -127,6 +192,13 @@ std::vector<ListRow> list_rows(const List& list, std::vector<ListEntry> entries)
         if (told(list, node)) rows.push_back(row_of(list, node));
     }
     return rows;
+}
+
+std::vector<ListRow> list_rows(const List& list, std::vector<ListEntry> entries) {
+    ListRun run(list, std::move(entries));
+    while (run.match(1 << 20)) {
+    }
+    return run.rows();
 }
 
 void put_list_row(std::string& out, const List& list, const ListRow& row, bool utf8) {

@@ -68,3 +68,37 @@ TEST_CASE("subscriptions") {  // RFC 5258 §5
     CHECK(rows({.extended = true, .patterns = {"INBOX"}, .return_subscribed = true}) ==
           "* LIST (\\Subscribed \\HasNoChildren) \"/\" INBOX\r\n");
 }
+
+TEST_CASE("wildcards side by side are one") {
+    CHECK(list_match("a**%*c", "a/b/c"));
+    CHECK(list_match("%%", "ab"));
+    CHECK_FALSE(list_match("%%", "a/b"));
+    CHECK(list_match("%*", "a/b"));
+    CHECK(list_match("*%", "a/b"));
+    CHECK(list_match("", ""));
+    CHECK_FALSE(list_match("abc", "ab"));
+}
+
+TEST_CASE("a LIST in slices gives what it gives at once") {
+    List list{.extended = true};
+    std::vector<ListEntry> entries;
+    for (int i = 0; i < 40; ++i) {
+        entries.push_back({.name = "Level" + std::to_string(i % 7) + "/aaaaaaaaaaaaaaaaaaaa" + std::to_string(i),
+                           .subscribed = i % 3 == 0});
+    }
+    for (int i = 0; i < 50; ++i) list.patterns.push_back("*a*a*a*a*a*a*" + std::to_string(i));
+    const auto whole = list_rows(list, entries);
+    CHECK(whole.size() > 10);
+    for (const std::size_t octets : {1, 1000, 100'000}) {
+        ListRun run(list, entries);
+        std::size_t slices = 1;
+        while (run.match(octets)) ++slices;
+        const auto rows = run.rows();
+        REQUIRE(rows.size() == whole.size());
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            CHECK(rows[i].name == whole[i].name);
+            CHECK(rows[i].attributes == whole[i].attributes);
+        }
+        if (octets == 1) CHECK(slices > 400);
+    }
+}
