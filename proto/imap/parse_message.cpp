@@ -69,25 +69,6 @@ void section_text(Scanner& s, Section& section) {
     }
 }
 
-// RFC 9051 §9 section; `binary`: numbers alone (RFC 3516).
-Section parse_section(Scanner& s, bool binary) {
-    Section section;
-    s.expect('[');
-    if (s.eat(']')) return section;
-    while (s.ok()) {
-        if (!base::is_digit(s.peek())) {
-            if (binary) s.fail("There is no such section");
-            if (s.ok()) section_text(s, section);
-            break;
-        }
-        section.part.push_back(s.nz_number());
-        if (section.part.size() > Limits::section_depth) s.fail("Too deep a section");
-        if (!s.eat('.')) break;
-    }
-    s.expect(']');
-    return section;
-}
-
 std::optional<Partial> parse_octets(Scanner& s) {
     if (!s.eat('<')) return std::nullopt;
     Partial partial;
@@ -171,6 +152,24 @@ void fetch_modifiers(Scanner& s, Fetch& command) {
 }
 
 }  // namespace
+
+Section parse_section(Scanner& s, bool binary) {
+    Section section;
+    s.expect('[');
+    if (s.eat(']')) return section;
+    while (s.ok()) {
+        if (!base::is_digit(s.peek())) {
+            if (binary) s.fail("There is no such section");
+            if (s.ok()) section_text(s, section);
+            break;
+        }
+        section.part.push_back(s.nz_number());
+        if (section.part.size() > Limits::section_depth) s.fail("Too deep a section");
+        if (!s.eat('.')) break;
+    }
+    s.expect(']');
+    return section;
+}
 
 // RFC 9394 §3.1: "1:100", "-1:-100"
 std::optional<std::pair<std::int64_t, std::int64_t>> parse_partial(Scanner& s) {

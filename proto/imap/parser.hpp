@@ -59,6 +59,8 @@ Body parse_compress(Scanner& s);
 
 std::vector<StatusItem> parse_status_items(Scanner& s);
 std::vector<FetchItem> parse_fetch_items(Scanner& s);
+// RFC 9051 §9 section, with its brackets; `binary`: numbers alone (RFC 3516).
+Section parse_section(Scanner& s, bool binary);
 std::optional<std::pair<std::int64_t, std::int64_t>> parse_partial(Scanner& s);
 }  // namespace detail
 

@@ -103,9 +103,15 @@ std::optional<ServerAction> ServerSession::on_line() {
         finish(done ? Reply::ok("Idle is over") : Reply::bad("Expected DONE"));
         return std::nullopt;
     }
+    // CATENATE of URLs alone has no literal.
+    if (!append_ && !too_long && AppendParser::wants(reader_.text()))
+        append_.emplace(reader_.text(), enabled_.utf8());
     if (append_) {
         const std::string text = reader_.text();
-        if (too_long) {
+        tag_ = append_->tag();
+        if (auto no = misplaced(When::authenticated)) {
+            finish(*no);
+        } else if (too_long) {
             finish(Reply::no("Too long a command", "TOOBIG"));
         } else {
             on_append_text(text, false);

@@ -11,8 +11,6 @@ namespace posthorn::imap {
 namespace {
 
 constexpr std::size_t kPiece = 64 * 1024;
-// Of a header of which fields are asked for, no more than this is looked at.
-constexpr std::uint64_t kMaxHeader = 256 * 1024;
 
 // A literal may not hold NUL (RFC 9051 §4.3).
 void append_clean(std::string& out, std::string_view bytes) {
@@ -43,6 +41,8 @@ Extent part_of(Extent extent, const std::optional<Partial>& partial) {
     return {extent.begin + from, extent.begin + from + std::min(partial->count, size - from)};
 }
 
+}  // namespace
+
 net::Task<base::Result<std::string>> read_range(net::Loop& loop, std::shared_ptr<store::Body> body,
                                                 std::uint64_t begin, std::uint64_t end) {
     std::string out;
@@ -56,8 +56,6 @@ net::Task<base::Result<std::string>> read_range(net::Loop& loop, std::shared_ptr
     }
     co_return out;
 }
-
-}  // namespace
 
 // The blob that was kept with it; a message without one, or with one of another version, is read.
 net::Task<base::Result<mail::Summary>> Session::summary_of(const store::Message& message) {
@@ -121,16 +119,21 @@ net::Task<bool> Session::put_section(const FetchItem& item, const store::Message
     }
     if (where->filter) {
         const auto end = std::min(where->end, where->begin + kMaxHeader);
-        const auto header = co_await read_range(loop(), body, where->begin, end);
+        auto header = co_await read_range(loop(), body, where->begin, end);
         if (!header) {
             out() += "NIL";
             failed("read", header.error());
             co_return true;
         }
-        auto fields = filter_header(*header, item.section);
+        const auto fields = filter_header(*header, item.section);
+        header = {};
         const auto part = part_of({0, fields.size()}, item.partial);
         put_mark(out(), "{", part.end - part.begin);
-        append_clean(out(), std::string_view(fields).substr(part.begin, part.end - part.begin));
+        for (auto at = part.begin; at < part.end; at += kPiece) {
+            append_clean(out(),
+                         std::string_view(fields).substr(at, std::min<std::uint64_t>(kPiece, part.end - at)));
+            if (!co_await flush()) co_return false;
+        }
         co_return true;
     }
     const auto part = part_of({where->begin, std::min<std::uint64_t>(where->end, body->size())}, item.partial);

@@ -1,5 +1,6 @@
 // FETCH (RFC 9051 §6.4.5): messages in batches, responses out in pieces.
 #include <algorithm>
+#include <set>
 
 #include "proto/imap/structure.hpp"
 #include "proto/imap/text.hpp"
@@ -164,66 +165,17 @@ net::Task<bool> Session::put_message(const Plan& plan, const store::Message& mes
     for (const auto& item : plan.items) {
         if (!first) out() += ' ';
         first = false;
-        switch (item.kind) {
-            case Kind::flags:
-                out() += "FLAGS ";
-                put_flags(out(), entry.flags, selected_->keywords);
-                break;
-            case Kind::uid:
-                out() += "UID ";
-                put_number(out(), entry.uid);
-                break;
-            case Kind::internal_date:
-                out() += "INTERNALDATE ";
-                put_date_time(out(), base::to_ms(message.received));
-                break;
-            case Kind::rfc822_size:
-                out() += "RFC822.SIZE ";
-                put_number(out(), entry.size);
-                break;
-            case Kind::envelope:
-                out() += "ENVELOPE ";
-                put_envelope(out(), summary->envelope, utf8());
-                break;
-            case Kind::body:
-                out() += "BODY ";
-                put_structure(out(), *summary, false, utf8());
-                break;
-            case Kind::body_structure:
-                out() += "BODYSTRUCTURE ";
-                put_structure(out(), *summary, true, utf8());
-                break;
-            case Kind::modseq:
-                out() += "MODSEQ (";
-                put_number(out(), entry.modseq);
-                out() += ')';
-                break;
-            case Kind::preview:
-                out() += "PREVIEW ";
-                put_string(out(), summary->preview, utf8());
-                break;
-            case Kind::save_date: out() += "SAVEDATE NIL"; break;
-            case Kind::email_id:
-                out() += "EMAILID (M";
-                put_number(out(), entry.email);
-                out() += ')';
-                break;
-            case Kind::thread_id:
-                out() += "THREADID (T";
-                put_number(out(), message.thread);
-                out() += ')';
-                break;
-            case Kind::section:
-            case Kind::rfc822:
-            case Kind::rfc822_header:
-            case Kind::rfc822_text:
-                if (!co_await put_section(item, message, summary ? &*summary : nullptr, body)) co_return false;
-                break;
-            case Kind::binary:
-            case Kind::binary_size:
-                if (!co_await put_binary(item, summary ? &*summary : nullptr, body)) co_return false;
-                break;
+        const auto* known = summary ? &*summary : nullptr;
+        bool going = true;
+        if (item.kind == Kind::binary || item.kind == Kind::binary_size) {
+            going = co_await put_binary(item, known, body);
+        } else if (has_octets(item)) {
+            going = co_await put_section(item, message, known, body);
+        } else {
+            put_value(item, message, known);
         }
+        // A client may ask for much of one message.
+        if (!going || !co_await flush()) co_return false;
     }
     if (seen && !plan.names(Kind::flags)) {
         out() += " FLAGS ";
@@ -231,6 +183,31 @@ net::Task<bool> Session::put_message(const Plan& plan, const store::Message& mes
     }
     out() += ")\r\n";
     co_return true;
+}
+
+// An item that says something of the message, without its octets.
+void Session::put_value(const FetchItem& item, const store::Message& message, const mail::Summary* summary) {
+    const auto& entry = message.entry;
+    const auto number = [this](std::string_view before, std::uint64_t value, std::string_view after = {}) {
+        out() += before;
+        put_number(out(), value);
+        out() += after;
+    };
+    switch (item.kind) {
+        case Kind::flags: put_flags(out() += "FLAGS ", entry.flags, selected_->keywords); break;
+        case Kind::uid: number("UID ", entry.uid); break;
+        case Kind::internal_date: put_date_time(out() += "INTERNALDATE ", base::to_ms(message.received)); break;
+        case Kind::rfc822_size: number("RFC822.SIZE ", entry.size); break;
+        case Kind::envelope: put_envelope(out() += "ENVELOPE ", summary->envelope, utf8()); break;
+        case Kind::body: put_structure(out() += "BODY ", *summary, false, utf8()); break;
+        case Kind::body_structure: put_structure(out() += "BODYSTRUCTURE ", *summary, true, utf8()); break;
+        case Kind::modseq: number("MODSEQ (", entry.modseq, ")"); break;
+        case Kind::preview: put_string(out() += "PREVIEW ", summary->preview, utf8()); break;
+        case Kind::save_date: out() += "SAVEDATE NIL"; break;
+        case Kind::email_id: number("EMAILID (M", entry.email, ")"); break;
+        case Kind::thread_id: number("THREADID (T", message.thread, ")"); break;
+        default: break;  // put_section(), put_binary()
+    }
 }
 
 }  // namespace posthorn::imap

@@ -16,7 +16,6 @@ namespace {
 constexpr std::size_t kBatch = 200;
 constexpr std::size_t kNumbers = 5000;  // told at once
 constexpr std::size_t kPiece = 64 * 1024;
-constexpr std::uint64_t kMaxHeader = 256 * 1024;
 
 bool wants_modseq(const SearchKey& key) {
     return key.kind == SearchKey::Kind::modseq || std::ranges::any_of(key.children, wants_modseq);

@@ -13,7 +13,9 @@
 
 #include "mail/summary.hpp"
 #include "proto/imap/mailbox_view.hpp"
+#include "proto/imap/section.hpp"
 #include "proto/imap/server_session.hpp"
+#include "proto/imap/url.hpp"
 #include "readers/imap/worker.hpp"
 
 namespace posthorn::imap {
@@ -84,6 +86,7 @@ private:
     net::Task<Reply> fetch();
     net::Task<bool> fetch_batch(const Plan& plan, NumberSet uids);
     net::Task<bool> put_message(const Plan& plan, const store::Message& message, bool seen);
+    void put_value(const FetchItem& item, const store::Message& message, const mail::Summary* summary);
     net::Task<bool> put_section(const FetchItem& item, const store::Message& message, const mail::Summary* summary,
                                 std::shared_ptr<store::Body> body);
     net::Task<bool> put_binary(const FetchItem& item, const mail::Summary* summary,
@@ -101,6 +104,13 @@ private:
     net::Task<> append(ServerAction action);
     net::Task<> append_piece(std::string bytes);
     net::Task<std::optional<Reply>> append_event(const AppendEvent& event, std::uint64_t size);
+    net::Task<std::optional<Reply>> append_open(const AppendEvent& event);
+    net::Task<std::optional<Reply>> append_room(std::uint64_t size);
+    net::Task<std::optional<Reply>> append_bytes(std::string bytes);
+    net::Task<std::optional<Reply>> append_url(std::string text);
+    net::Task<std::optional<Reply>> append_extent(std::shared_ptr<store::Body> body, Extent where,
+                                                  const MessageUrl& url);
+    std::optional<Reply> append_ended();
     net::Task<Reply> append_commit();
 
     // search.cpp
@@ -131,6 +141,11 @@ private:
     std::unique_ptr<Appending, void (*)(Appending*)> appending_;
     std::size_t commands_ = 0;
 };
+
+// Of a header of which fields are asked for, no more than this is looked at.
+inline constexpr std::uint64_t kMaxHeader = 256 * 1024;
+net::Task<base::Result<std::string>> read_range(net::Loop& loop, std::shared_ptr<store::Body> body,
+                                                std::uint64_t begin, std::uint64_t end);
 
 // Of the wire's sets and the store's.
 store::UidSet to_store(const NumberSet& set);

@@ -1,0 +1,14 @@
+// What the reader does beside the base protocol: each word stands for what works. APPENDLIMIT comes with its number.
+#pragma once
+
+#include <string_view>
+
+namespace posthorn::imap {
+
+inline constexpr std::string_view kCapabilities =
+    "IDLE NAMESPACE CHILDREN UIDPLUS UNSELECT MOVE ESEARCH SEARCHRES PARTIAL WITHIN LIST-EXTENDED LIST-STATUS "
+    "STATUS=SIZE SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES I18NLEVEL=1 SPECIAL-USE "
+    "CREATE-SPECIAL-USE CONDSTORE QRESYNC UTF8=ACCEPT BINARY PREVIEW OBJECTID MULTIAPPEND CATENATE REPLACE QUOTA "
+    "QUOTA=RES-STORAGE QUOTA=RES-MESSAGE";
+
+}  // namespace posthorn::imap
