@@ -28,13 +28,14 @@ net::Task<Reply> Session::store_flags() {
     const auto uids = named(command.set, uid_command());
     if (!uids) co_return uids.error();
     if (uids->empty()) co_return Reply::ok("Nothing to do");
+    // RFC 9051 §6.4.6: what others did to these flags is told also to a client that is told nothing of its own change.
+    if (command.silent) co_await sync(false);
     const auto done =
         co_await mail().store_flags(loop(), account_, selected_->id, to_store(*uids), change_of(command));
     if (!done) co_return failed("store", done.error());
     auto& box = *selected_;
     note_keywords(done->keywords);
-    box.own.insert(done->modseq);
-    news_ = true;
+    note_own(*done);
     const bool condstore = machine_.enabled().condstore;
     std::uint64_t told = 0;
     for (const auto& entry : done->entries) {

@@ -116,8 +116,7 @@ net::Task<bool> Session::fetch_batch(const Plan& plan, NumberSet uids) {
             const auto done =
                 co_await mail().store_flags(loop(), account_, selected_->id, unseen, std::move(change));
             if (done) {
-                selected_->own.insert(done->modseq);
-                news_ = true;
+                note_own(*done);
                 for (const auto& entry : done->entries) {
                     const auto found =
                         std::ranges::find(*messages, entry.uid, [](const auto& m) { return m.entry.uid; });

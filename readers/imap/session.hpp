@@ -5,9 +5,9 @@
 // UIDs of the selected mailbox, a batch of summaries while FETCH and SEARCH go on.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -28,9 +28,10 @@ struct Selected {
     store::UidValidity uid_validity = 0;
     store::ModSeq modseq = 0;  // up to which we know what happened
     MailboxView view;
-    store::Keywords keywords;     // as the client knows them
-    std::set<store::ModSeq> own;  // changes of ours that the client has been told
-    NumberSet saved;              // "$", as UIDs (RFC 5182)
+    store::Keywords keywords;  // as the client knows them
+    // Messages whose flags, as of that change of ours, the client has been told.
+    std::map<store::ModSeq, NumberSet> own;
+    NumberSet saved;  // "$", as UIDs (RFC 5182)
 };
 
 class Session final : public readers::Session<Protocol> {
@@ -63,6 +64,7 @@ private:
     void put_fetch_flags(std::string& into, const store::Entry& entry, bool with_uid);
     void put_keywords(std::string& into);
     void note_keywords(const store::Keywords& keywords);
+    void note_own(const store::FlagsChanged& done);
     void watch();
     void on_notice();
     void begin_telling();

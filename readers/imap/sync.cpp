@@ -120,6 +120,16 @@ void Session::note_keywords(const store::Keywords& keywords) {
     put_keywords(out());
 }
 
+// A change that changed nothing bears the modseq of an earlier one, perhaps another session's: only these messages have been
+// told.
+void Session::note_own(const store::FlagsChanged& done) {
+    auto& told = selected_->own[done.modseq];
+    for (const auto& entry : done.entries) {
+        if (entry.modseq == done.modseq) told.add(entry.uid);
+    }
+    news_ = true;
+}
+
 // "* 2 FETCH (FLAGS (...) [UID 5] [MODSEQ (9)])"
 void Session::put_fetch_flags(std::string& into, const store::Entry& entry, bool with_uid) {
     const auto number = selected_->view.number_of(entry.uid);
@@ -149,8 +159,9 @@ void Session::tell(const store::MailboxChanges& changes, bool may_expunge, std::
     for (const auto& entry : changes.changed) arrived.add(entry.uid);
     std::vector<const store::Entry*> flags;
     for (const auto& entry : changes.changed) {
-        if (view.number_of(entry.uid) != 0 && entry.modseq > box.modseq && !box.own.contains(entry.modseq))
-            flags.push_back(&entry);
+        if (view.number_of(entry.uid) == 0 || entry.modseq <= box.modseq) continue;
+        const auto own = box.own.find(entry.modseq);
+        if (own == box.own.end() || !own->second.contains(entry.uid)) flags.push_back(&entry);
     }
     view.arrived(arrived);
     view.vanished(from_store(changes.vanished));

@@ -137,6 +137,23 @@ TEST_CASE("what other sessions do is told, and message numbers only where they m
     CHECK(f.say(*one, "j NOOP\r\n") == "j OK Done\r\n");
 }
 
+TEST_CASE("what others did is told, whatever a client does in silence meanwhile") {
+    ImapFixture f;
+    for (int i = 0; i < 3; ++i) f.put("Subject: x\r\n\r\nx\r\n");
+    auto one = f.in("INBOX");
+    auto two = f.in("INBOX");
+    // A STORE that changes nothing bears the modseq of the other's change.
+    f.say(*one, "a STORE 1 +FLAGS.SILENT (\\Seen)\r\nb NOOP\r\n");
+    f.say(*two, "c NOOP\r\nd STORE 2 +FLAGS.SILENT (\\Flagged)\r\n");
+    CHECK(f.say(*one, "e STORE 1 +FLAGS (\\Seen)\r\n") ==
+          "* 1 FETCH (FLAGS (\\Seen))\r\n* 2 FETCH (FLAGS (\\Flagged))\r\ne OK Stored\r\n");
+    // The very message: its flags are told before they are changed in silence.
+    f.say(*two, "f STORE 3 +FLAGS.SILENT (\\Answered)\r\n");
+    CHECK(f.say(*one, "g STORE 3 +FLAGS.SILENT (\\Draft)\r\n") ==
+          "* 3 FETCH (FLAGS (\\Answered))\r\ng OK Stored\r\n");
+    CHECK(f.say(*one, "h NOOP\r\n") == "h OK Done\r\n");
+}
+
 TEST_CASE("IDLE hears at once") {
     ImapFixture f;
     f.put("Subject: x\r\n\r\nx\r\n");
