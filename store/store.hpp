@@ -11,7 +11,8 @@
 //
 // Errors: temporary (disk full, too busy, damage that repair may mend), status 4.x; permanent with an errno in `code`:
 // ENOENT no such mailbox, email or account; EEXIST a name is taken; EINVAL no such name can be; EDQUOT over quota (status
-// 5.2.2; whether that is 452 or 552 is policy); ENOSPC too many keywords or mailboxes; EPERM not with INBOX.
+// 5.2.2; whether that is 452 or 552 is policy); ENOSPC too many keywords or mailboxes; EPERM not with INBOX; ESTALE the
+// mailbox's UIDVALIDITY is another: nothing was done, and what is known of its UIDs holds no more.
 #pragma once
 
 #include <functional>
@@ -104,19 +105,19 @@ public:
     // ---- looking into a mailbox
     virtual Task<Snapshot> snapshot(net::Loop& loop, Account account, MailboxId mailbox) = 0;
     // Of these UIDs those that are there, by UID. The caller bounds how many it asks for.
-    virtual Task<std::vector<Message>> messages(net::Loop& loop, Account account, MailboxId mailbox, UidSet uids,
+    virtual Task<std::vector<Message>> messages(net::Loop& loop, Account account, UidScope mailbox, UidSet uids,
                                                 bool summaries) = 0;
-    virtual Task<MailboxChanges> changes(net::Loop& loop, Account account, MailboxId mailbox, ModSeq since) = 0;
+    virtual Task<MailboxChanges> changes(net::Loop& loop, Account account, UidScope mailbox, ModSeq since) = 0;
     virtual Task<std::shared_ptr<Body>> open(net::Loop& loop, Account account, EmailId email) = 0;
 
     // ---- changing what is in it
-    virtual Task<FlagsChanged> store_flags(net::Loop& loop, Account account, MailboxId mailbox, UidSet uids,
+    virtual Task<FlagsChanged> store_flags(net::Loop& loop, Account account, UidScope mailbox, UidSet uids,
                                            FlagChange change) = 0;
     // The same emails in another mailbox: a quota has nothing to say, each email counts once.
-    virtual Task<Copied> copy(net::Loop& loop, Account account, MailboxId from, UidSet uids, MailboxId to) = 0;
-    virtual Task<Copied> move(net::Loop& loop, Account account, MailboxId from, UidSet uids, MailboxId to) = 0;
+    virtual Task<Copied> copy(net::Loop& loop, Account account, UidScope from, UidSet uids, MailboxId to) = 0;
+    virtual Task<Copied> move(net::Loop& loop, Account account, UidScope from, UidSet uids, MailboxId to) = 0;
     // Of these UIDs those that are there; with `only_deleted` those of them that have \Deleted.
-    virtual Task<Expunged> expunge(net::Loop& loop, Account account, MailboxId mailbox, UidSet uids,
+    virtual Task<Expunged> expunge(net::Loop& loop, Account account, UidScope mailbox, UidSet uids,
                                    bool only_deleted) = 0;
 
     // ---- the same mail as JMAP sees it
@@ -144,5 +145,6 @@ public:
 // What an error of the store means.
 bool is_missing(const base::Error& error);
 bool is_over_quota(const base::Error& error);
+bool is_stale(const base::Error& error);
 
 }  // namespace posthorn::store

@@ -55,6 +55,8 @@ bool is_missing(const base::Error& error) {
     return error.kind == base::ErrorKind::permanent && error.code == ENOENT;
 }
 
+bool is_stale(const base::Error& error) { return error.kind == base::ErrorKind::permanent && error.code == ESTALE; }
+
 bool is_over_quota(const base::Error& error) {
     return error.kind == base::ErrorKind::permanent && error.code == EDQUOT;
 }

@@ -64,6 +64,14 @@ inline constexpr std::size_t kMaxMailboxName = 1000;  // octets
 // none "." or ".."; a first level "inbox" of any case becomes "INBOX". Nothing when it can be none.
 std::optional<std::string> mailbox_name(std::string_view name);
 
+// A mailbox of which somebody knows UIDs. They mean something as long as its UIDVALIDITY is the one under which he read
+// them: after a backup was restored or an index made again they may be those of other messages.
+struct UidScope {
+    MailboxId mailbox = 0;
+    UidValidity validity = 0;
+    bool operator==(const UidScope&) const = default;
+};
+
 struct Mailbox {
     MailboxId id = 0;
     std::string name;  // full: "Work/2026"
@@ -77,6 +85,8 @@ struct Mailbox {
     std::uint64_t unseen = 0;   // without \Seen
     std::uint64_t deleted = 0;  // with \Deleted
     std::uint64_t bytes = 0;
+
+    UidScope scope() const { return {id, uid_validity}; }
 };
 
 // What is in a mailbox, 40 octets a message: SELECT and POP3's maildrop.

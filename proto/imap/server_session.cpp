@@ -179,6 +179,7 @@ void ServerSession::finish(const Reply& reply) {
     } else if (++errors_ >= options_.max_errors) {
         bye("Too many errors", "too many errors");
     }
+    if (dismissal_ && stage_ != Stage::closing) bye(dismissal_->first, dismissal_->second);
 }
 
 void ServerSession::tagged(std::string_view tag, const Reply& reply) {
@@ -230,11 +231,17 @@ bool ServerSession::idle() const {
 
 std::string ServerSession::interrupt(Interruption why) {
     settle(Awaiting::bytes);
+    struct Words {
+        std::string_view bye;
+        std::string_view ending;
+    };
+    const auto words = why == Interruption::timeout ? Words{"Waited for too long", "timed out"}
+                       : why == Interruption::replaced
+                           ? Words{"The mailbox was put back from a copy", "mailbox replaced"}
+                           : Words{"The server goes down", "server down"};
     std::string text;
-    if (stage_ != Stage::message) {
-        text = why == Interruption::timeout ? "* BYE Waited for too long\r\n" : "* BYE The server goes down\r\n";
-    }
-    end(why == Interruption::timeout ? "timed out" : "server down");
+    if (stage_ != Stage::message) text = "* BYE " + std::string(words.bye) + "\r\n";
+    end(words.ending);
     return text;
 }
 

@@ -24,6 +24,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "proto/imap/append_parser.hpp"
@@ -114,11 +115,13 @@ public:
 
     // The server goes down: the session ends with BYE at its next command.
     void shut_down() { stopping_ = true; }
+    // While a command runs: after its reply the session ends with BYE. `why` is a literal: ending().
+    void dismiss(std::string text, std::string_view why) { dismissal_ = {std::move(text), why}; }
     // Waits for a command (or in IDLE), nothing half-read: may be ended at once.
     bool idle() const;
     // While the driver waits in a read: ends the session from outside. Gives what to send before closing; empty where
     // nothing may be said. The read is answered by this call.
-    enum class Interruption : std::uint8_t { timeout, shutdown };
+    enum class Interruption : std::uint8_t { timeout, shutdown, replaced };  // the selected mailbox was
     std::string interrupt(Interruption why);
 
     // During login: what to look up, by which mechanism ("LOGIN", "PLAIN" …). The driver may move secrets out of it.
@@ -185,6 +188,7 @@ private:
     State state_ = State::not_authenticated;
     Awaiting awaiting_ = Awaiting::none;
     bool stopping_ = false;
+    std::optional<std::pair<std::string, std::string_view>> dismissal_;
 
     std::unique_ptr<char[]> input_;
     std::size_t capacity_ = 0;

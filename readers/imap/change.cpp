@@ -31,7 +31,7 @@ net::Task<Reply> Session::store_flags() {
     // RFC 9051 §6.4.6: what others did to these flags is told also to a client that is told nothing of its own change.
     if (command.silent) co_await sync(false);
     const auto done =
-        co_await mail().store_flags(loop(), account_, selected_->id, to_store(*uids), change_of(command));
+        co_await mail().store_flags(loop(), account_, selected_->scope(), to_store(*uids), change_of(command));
     if (!done) co_return failed("store", done.error());
     auto& box = *selected_;
     note_keywords(done->keywords);
@@ -72,7 +72,7 @@ net::Task<Reply> Session::copy() {
         co_return failed("copy", to.error());
     }
     if (uids->empty()) co_return Reply::ok("Nothing to do");
-    const auto from = selected_->id;
+    const auto from = selected_->scope();
     auto task = command.move ? mail().move(loop(), account_, from, to_store(*uids), to->id)
                              : mail().copy(loop(), account_, from, to_store(*uids), to->id);
     const auto done = co_await std::move(task);
@@ -100,7 +100,7 @@ net::Task<Reply> Session::expunge() {
         if (!some) co_return some.error();
         uids = to_store(*some);
     }
-    const auto done = co_await mail().expunge(loop(), account_, selected_->id, std::move(uids), true);
+    const auto done = co_await mail().expunge(loop(), account_, selected_->scope(), std::move(uids), true);
     if (!done) co_return failed("expunge", done.error());
     news_ = true;
     co_return Reply::ok("Expunged");

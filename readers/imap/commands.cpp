@@ -47,7 +47,7 @@ std::optional<store::Quota> Session::quota() const {
     return store::Quota{.bytes = quota_.bytes, .messages = quota_.messages};
 }
 
-Reply Session::failed(std::string_view what, const base::Error& error) const {
+Reply Session::failed(std::string_view what, const base::Error& error) {
     if (error.kind == base::ErrorKind::permanent) {
         switch (error.code) {
             case ENOENT: return Reply::no("There is no such mailbox", "NONEXISTENT");
@@ -56,6 +56,9 @@ Reply Session::failed(std::string_view what, const base::Error& error) const {
             case EPERM: return Reply::no("That cannot be done with INBOX", "CANNOT");
             case EDQUOT: return Reply::no("The quota is used up", "OVERQUOTA");
             case ENOSPC: return Reply::no("There are too many", "LIMIT");
+            case ESTALE:  // UIDVALIDITY cannot change under a session (RFC 9051 §2.3.1.1): it ends
+                machine_.dismiss("The mailbox was put back from a copy, connect again", "mailbox replaced");
+                return Reply::no("Not done: the mailbox was put back from a copy");
             default: break;
         }
     }

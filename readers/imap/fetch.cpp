@@ -72,7 +72,7 @@ net::Task<Reply> Session::fetch() {
     if (command.changed_since && !plan.names(Kind::modseq)) plan.items.push_back({.kind = Kind::modseq});
     if (uid_command() && !plan.names(Kind::uid)) plan.items.insert(plan.items.begin(), {.kind = Kind::uid});
     if (command.vanished) {
-        const auto changes = co_await mail().changes(loop(), account_, selected_->id, plan.changed_since);
+        const auto changes = co_await mail().changes(loop(), account_, selected_->scope(), plan.changed_since);
         if (!changes) co_return failed("changes", changes.error());
         // Where the log does not reach back, all that is not there may have vanished since (RFC 7162 §3.2.6).
         auto gone = command.set.resolve(selected_->view.largest_uid());
@@ -97,7 +97,7 @@ net::Task<Reply> Session::fetch() {
 
 // False: not all of them could be shown.
 net::Task<bool> Session::fetch_batch(const Plan& plan, NumberSet uids) {
-    auto messages = co_await mail().messages(loop(), account_, selected_->id, to_store(uids), plan.summaries);
+    auto messages = co_await mail().messages(loop(), account_, selected_->scope(), to_store(uids), plan.summaries);
     if (!messages) {
         failed("fetch", messages.error());
         co_return false;
@@ -114,7 +114,7 @@ net::Task<bool> Session::fetch_batch(const Plan& plan, NumberSet uids) {
             store::FlagChange change;
             change.system = flag::seen;
             const auto done =
-                co_await mail().store_flags(loop(), account_, selected_->id, unseen, std::move(change));
+                co_await mail().store_flags(loop(), account_, selected_->scope(), unseen, std::move(change));
             if (done) {
                 note_own(*done);
                 for (const auto& entry : done->entries) {

@@ -80,7 +80,7 @@ net::Task<> Session::resynchronise(const Qresync& qresync, const store::Snapshot
     if (qresync.uid_validity != box.uid_validity) co_return;
     const auto known = qresync.known ? qresync.known->resolve(0) : NumberSet{};
     NumberSet vanished;
-    const auto changes = co_await mail().changes(loop(), account_, box.id, qresync.modseq);
+    const auto changes = co_await mail().changes(loop(), account_, box.scope(), qresync.modseq);
     if (changes && !changes->too_old) {
         vanished = from_store(changes->vanished);
         if (qresync.known) vanished = vanished.common(known);
@@ -101,10 +101,10 @@ net::Task<> Session::resynchronise(const Qresync& qresync, const store::Snapshot
 }
 
 net::Task<Reply> Session::close_mailbox(bool expunge) {
-    const auto id = selected_->id;
+    const auto scope = selected_->scope();
     const bool read_only = selected_->read_only;
     if (expunge && !read_only) {  // RFC 9051 §6.4.1
-        const auto done = co_await mail().expunge(loop(), account_, id, store::UidSet::all(), true);
+        const auto done = co_await mail().expunge(loop(), account_, scope, store::UidSet::all(), true);
         if (!done && !store::is_missing(done.error())) co_return failed("close", done.error());
     }
     selected_.reset();

@@ -130,7 +130,7 @@ net::Task<Reply> Session::search() {
 
 net::Task<bool> Session::hunt_batch(Hunt& hunt, NumberSet uids) {
     const auto& box = *selected_;
-    auto messages = co_await mail().messages(loop(), account_, box.id, to_store(uids), hunt.summaries);
+    auto messages = co_await mail().messages(loop(), account_, box.scope(), to_store(uids), hunt.summaries);
     if (!messages) {
         failed("search", messages.error());
         co_return false;

@@ -32,6 +32,8 @@ struct Selected {
     // Messages whose flags, as of that change of ours, the client has been told.
     std::map<store::ModSeq, NumberSet> own;
     NumberSet saved;  // "$", as UIDs (RFC 5182)
+
+    store::UidScope scope() const { return {id, uid_validity}; }
 };
 
 class Session final : public readers::Session<Protocol> {
@@ -51,7 +53,7 @@ private:
     // commands.cpp: which function runs which command
     net::Task<> run_command();
     net::Task<Reply> dispatch();
-    Reply failed(std::string_view what, const base::Error& error) const;
+    Reply failed(std::string_view what, const base::Error& error);
     store::Store& mail() { return *worker_.shared.store; }
     std::string& out() { return machine_.out(); }
     bool utf8() const { return machine_.enabled().utf8(); }

@@ -41,10 +41,12 @@ void Session::begin_telling() {
 
 // Writes beside the read of IDLE; the read's coroutine waits for us before it writes.
 net::Task<> Session::tell_idler(std::shared_ptr<Session> self) {
+    bool stale = false;
     while (self->news_ && self->machine_.in_idle() && !self->interrupted_ && self->selected_) {
         self->news_ = false;
         auto& box = *self->selected_;
-        const auto changes = co_await self->mail().changes(self->loop(), self->account_, box.id, box.modseq);
+        const auto changes = co_await self->mail().changes(self->loop(), self->account_, box.scope(), box.modseq);
+        stale = !changes && store::is_stale(changes.error());
         if (!changes || changes->too_old || !self->machine_.in_idle() || self->interrupted_) {
             self->news_ = true;  // the next command looks again
             break;
@@ -59,6 +61,8 @@ net::Task<> Session::tell_idler(std::shared_ptr<Session> self) {
         }
     }
     self->writing_beside_ = false;
+    if (stale && self->reading() && !self->interrupted_ && self->machine_.in_idle())
+        self->interrupt(Interruption::replaced);
     self->told_.notify_all();
 }
 
@@ -75,7 +79,7 @@ net::Task<> Session::sync(bool may_expunge) {
         co_return;
     }
     news_ = false;
-    auto changes = co_await mail().changes(loop(), account_, box.id, box.modseq);
+    auto changes = co_await mail().changes(loop(), account_, box.scope(), box.modseq);
     if (changes && changes->too_old) {
         auto snapshot = co_await mail().snapshot(loop(), account_, box.id);
         if (!snapshot) {

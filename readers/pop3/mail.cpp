@@ -38,7 +38,7 @@ net::Task<> Session::open() {
         co_return;
     }
     lock_ = std::move(lock);
-    mailbox_ = inbox->id;
+    mailbox_ = snapshot->mailbox.scope();
     std::vector<MaildropMessage> messages;
     messages.reserve(snapshot->entries.size());
     emails_.clear();

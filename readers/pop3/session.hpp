@@ -34,7 +34,7 @@ private:
     void trouble(std::string_view what, const base::Error& error) const;
 
     std::optional<Locks::Lock> lock_;
-    store::MailboxId mailbox_ = 0;
+    store::UidScope mailbox_;
     std::vector<std::pair<store::Uid, store::EmailId>> emails_;  // by UID
     store::UidSet to_mark_;                                      // retrieved, and not \Seen when we came
     store::UidSet unseen_;

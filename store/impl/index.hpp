@@ -106,6 +106,7 @@ public:
     std::vector<Mailbox> mailboxes();
     std::optional<Mailbox> mailbox(MailboxId id);
     std::optional<Mailbox> mailbox(std::string_view name);  // canonical
+    base::Result<Mailbox> mailbox(UidScope scope);          // ENOENT, ESTALE
     base::Result<Mailbox> create(std::string_view name, Role role);
     base::Result<void> rename(std::string_view from, std::string_view to);
     base::Result<void> remove(std::string_view name);
@@ -122,22 +123,22 @@ public:
     void remember_delivery(const base::Ulid& id);
     Added add(MailboxId mailbox, const NewEmail& email, Flags flags);
     base::Result<Snapshot> snapshot(MailboxId mailbox);
-    base::Result<std::vector<Message>> messages(MailboxId mailbox, const UidSet& uids, bool summaries);
+    base::Result<std::vector<Message>> messages(UidScope mailbox, const UidSet& uids, bool summaries);
     std::vector<Email> emails(const std::vector<EmailId>& ids, bool summaries);
     std::vector<EmailId> thread(ThreadId thread);
     std::optional<Located> locate(EmailId email);
 
     // ---- changes of them (index_commands.cpp)
-    base::Result<FlagsChanged> store_flags(MailboxId mailbox, const UidSet& uids, const FlagChange& change);
-    base::Result<Copied> copy(MailboxId from, const UidSet& uids, MailboxId to);
-    base::Result<Copied> move(MailboxId from, const UidSet& uids, MailboxId to);
-    base::Result<Expunged> expunge(MailboxId mailbox, const UidSet& uids, bool only_deleted);
+    base::Result<FlagsChanged> store_flags(UidScope mailbox, const UidSet& uids, const FlagChange& change);
+    base::Result<Copied> copy(UidScope from, const UidSet& uids, MailboxId to);
+    base::Result<Copied> move(UidScope from, const UidSet& uids, MailboxId to);
+    base::Result<Expunged> expunge(UidScope mailbox, const UidSet& uids, bool only_deleted);
     base::Result<ModSeq> refile(const std::vector<EmailId>& emails, const std::vector<MailboxId>& add,
                                 const std::vector<MailboxId>& remove);
     base::Result<ModSeq> store_email_flags(const std::vector<EmailId>& emails, const FlagChange& change);
 
     // ---- the change log (index_log.cpp)
-    base::Result<MailboxChanges> changes(MailboxId mailbox, ModSeq since);
+    base::Result<MailboxChanges> changes(UidScope mailbox, ModSeq since);
     AccountChanges account_changes(ModSeq since, std::size_t limit);
     void trim_log(base::WallTime before, std::uint64_t rows);
 

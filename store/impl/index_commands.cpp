@@ -21,9 +21,10 @@ constexpr auto* kSetFlags = "UPDATE membership SET flags = ?, modseq = ? WHERE m
 
 }  // namespace
 
-base::Result<FlagsChanged> Index::store_flags(MailboxId id, const UidSet& uids, const FlagChange& change) {
-    const auto box = mailbox(id);
-    if (!box) return no_mailbox();
+base::Result<FlagsChanged> Index::store_flags(UidScope scope, const UidSet& uids, const FlagChange& change) {
+    const auto box = mailbox(scope);
+    if (!box) return std::unexpected(box.error());
+    const auto id = box->id;
     const auto given = bits(change.system, change.keywords, change.how != FlagChange::How::remove);
     if (!given) return std::unexpected(given.error());
     const auto next = counters_.modseq + 1;
@@ -56,9 +57,12 @@ base::Result<FlagsChanged> Index::store_flags(MailboxId id, const UidSet& uids, 
     return out;
 }
 
-base::Result<Copied> Index::copy(MailboxId from, const UidSet& uids, MailboxId to) {
+base::Result<Copied> Index::copy(UidScope scope, const UidSet& uids, MailboxId to) {
+    const auto source = mailbox(scope);
+    if (!source) return std::unexpected(source.error());
     const auto target = mailbox(to);
-    if (!target || !mailbox(from)) return no_mailbox();
+    if (!target) return no_mailbox();
+    const auto from = source->id;
     Copied out{.uid_validity = target->uid_validity, .uids = {}, .modseq = counters_.modseq};
     const auto chosen = rows(from, uids);
     if (chosen.empty()) return out;
@@ -80,9 +84,12 @@ base::Result<Copied> Index::copy(MailboxId from, const UidSet& uids, MailboxId t
     return out;
 }
 
-base::Result<Copied> Index::move(MailboxId from, const UidSet& uids, MailboxId to) {
+base::Result<Copied> Index::move(UidScope scope, const UidSet& uids, MailboxId to) {
+    const auto source = mailbox(scope);
+    if (!source) return std::unexpected(source.error());
     const auto target = mailbox(to);
-    if (!target || !mailbox(from)) return no_mailbox();
+    if (!target) return no_mailbox();
+    const auto from = source->id;
     Copied out{.uid_validity = target->uid_validity, .uids = {}, .modseq = counters_.modseq};
     const auto chosen = rows(from, uids);
     if (chosen.empty()) return out;
@@ -130,9 +137,10 @@ void Index::part(MailboxId mailbox, const Row& row, Change& change) {
     counters_.grave_messages += 1;
 }
 
-base::Result<Expunged> Index::expunge(MailboxId id, const UidSet& uids, bool only_deleted) {
-    const auto box = mailbox(id);
-    if (!box) return no_mailbox();
+base::Result<Expunged> Index::expunge(UidScope scope, const UidSet& uids, bool only_deleted) {
+    const auto box = mailbox(scope);
+    if (!box) return std::unexpected(box.error());
+    const auto id = box->id;
     Expunged out{.uids = {}, .modseq = box->highest_modseq};
     if (only_deleted && box->deleted == 0) return out;
     auto chosen = rows(id, uids);

@@ -49,9 +49,10 @@ void Index::note(const Change& change) {
              Blob{destroyed}, Blob{threads});
 }
 
-base::Result<MailboxChanges> Index::changes(MailboxId id, ModSeq since) {
-    auto box = mailbox(id);
-    if (!box) return no_mailbox();
+base::Result<MailboxChanges> Index::changes(UidScope scope, ModSeq since) {
+    auto box = mailbox(scope);
+    if (!box) return std::unexpected(box.error());
+    const auto id = scope.mailbox;
     MailboxChanges out{.mailbox = *std::move(box), .changed = {}, .vanished = {}, .keywords = keywords_};
     // Newer than we are: it speaks of what an old copy of the index has forgotten.
     if (since < counters_.trimmed || since > counters_.modseq) {

@@ -55,6 +55,14 @@ std::optional<Mailbox> Index::mailbox(std::string_view name) {
     return read_mailbox(one);
 }
 
+base::Result<Mailbox> Index::mailbox(UidScope scope) {
+    auto found = mailbox(scope.mailbox);
+    if (!found) return no_mailbox();
+    if (found->uid_validity != scope.validity)
+        return refuse(ESTALE, "the mailbox's UIDs are no longer what they were");
+    return *std::move(found);
+}
+
 MailboxId Index::make_mailbox(std::string_view name, Role role) {
     const auto modseq = next_modseq();
     const auto id = counters_.next_id++;
@@ -100,7 +108,7 @@ base::Result<void> Index::rename(std::string_view given_from, std::string_view g
     if (*from == "INBOX") {
         auto made = create(*to, Role::none);
         if (!made) return std::unexpected(made.error());
-        auto moved = move(box->id, UidSet::all(), made->id);
+        auto moved = move(box->scope(), UidSet::all(), made->id);
         if (!moved) return std::unexpected(moved.error());
         return {};
     }
@@ -129,7 +137,8 @@ base::Result<void> Index::remove(std::string_view given) {
     const auto box = name ? mailbox(*name) : std::nullopt;
     if (!box) return no_mailbox();
     if (*name == "INBOX") return refuse(EPERM, "INBOX stays");
-    if (auto emptied = expunge(box->id, UidSet::all(), false); !emptied) return std::unexpected(emptied.error());
+    if (auto emptied = expunge(box->scope(), UidSet::all(), false); !emptied)
+        return std::unexpected(emptied.error());
     next_modseq();
     db_->run("DELETE FROM mailbox WHERE id = ?", box->id);
     note({.kind = ChangeKind::mailbox_destroyed, .mailbox = box->id});

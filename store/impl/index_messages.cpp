@@ -157,8 +157,8 @@ base::Result<Snapshot> Index::snapshot(MailboxId id) {
     return out;
 }
 
-base::Result<std::vector<Message>> Index::messages(MailboxId id, const UidSet& uids, bool summaries) {
-    if (!mailbox(id)) return no_mailbox();
+base::Result<std::vector<Message>> Index::messages(UidScope scope, const UidSet& uids, bool summaries) {
+    if (auto box = mailbox(scope); !box) return std::unexpected(box.error());
     static constexpr auto* kPlain =
         "SELECT m.uid, m.email, m.modseq, m.flags, m.size, e.received, e.thread FROM membership m"
         " JOIN email e ON e.id = m.email WHERE m.mailbox = ? AND m.uid BETWEEN ? AND ? ORDER BY m.uid";
@@ -169,7 +169,8 @@ base::Result<std::vector<Message>> Index::messages(MailboxId id, const UidSet& u
     std::vector<Message> out;
     for (const auto& range : uids.ranges()) {
         if (range.first > kMaxUid) break;
-        auto found = db_->query(summaries ? kFull : kPlain, id, range.first, std::min(range.last, kMaxUid));
+        auto found =
+            db_->query(summaries ? kFull : kPlain, scope.mailbox, range.first, std::min(range.last, kMaxUid));
         while (found.next()) {
             out.push_back({entry_of(found.uinteger(1), found.uinteger(2), found.uinteger(3), found.uinteger(4),
                                     static_cast<Uid>(found.integer(0))),

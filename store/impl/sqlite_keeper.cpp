@@ -11,6 +11,9 @@ namespace {
 
 constexpr auto kFullWalk = std::chrono::hours(24);  // of the accounts that nobody asked for, too
 
+// Sessions look, and find that their mailbox is another (ESTALE).
+void tell_all_is_new(Shared& shared, const mail::AccountName& account) { shared.watchers.tell(account, 0, {}); }
+
 }  // namespace
 
 Store::Task<void> SqliteStore::must_exist(net::Loop& loop, Account account) {
@@ -32,7 +35,9 @@ Store::Task<RepairReport> SqliteStore::repair(net::Loop& loop, Account account) 
     auto turns = find(account);
     if (!turns) co_return stopping();
     auto call = [shared = shared_, turns, account] {
-        return repair_account(shared, account, turns->last_modseq());
+        auto report = repair_account(shared, account, turns->last_modseq());
+        if (report && (report->index_was_lost || report->dropped > 0)) tell_all_is_new(*shared, account);
+        return report;
     };
     co_return co_await while_closed<RepairReport>(loop, std::move(turns), std::move(call));
 }
@@ -48,7 +53,9 @@ Store::Task<BackupReport> SqliteStore::restore(net::Loop& loop, Account account,
     auto turns = find(account);
     if (!turns) co_return stopping();
     auto call = [shared = shared_, turns, account, folder = std::move(folder)] {
-        return restore_account(shared, account, folder, turns->last_modseq());
+        auto report = restore_account(shared, account, folder, turns->last_modseq());
+        if (report) tell_all_is_new(*shared, account);
+        return report;
     };
     co_return co_await while_closed<BackupReport>(loop, std::move(turns), std::move(call));
 }

@@ -344,7 +344,7 @@ Store::Task<Snapshot> SqliteStore::snapshot(net::Loop& loop, Account account, Ma
     co_return co_await in_turn<Snapshot>(loop, std::move(account), Work::Kind::read, std::move(call));
 }
 
-Store::Task<std::vector<Message>> SqliteStore::messages(net::Loop& loop, Account account, MailboxId mailbox,
+Store::Task<std::vector<Message>> SqliteStore::messages(net::Loop& loop, Account account, UidScope mailbox,
                                                         UidSet uids, bool summaries) {
     auto call = [mailbox, uids = std::move(uids), summaries](OpenAccount& open) {
         return open.index().messages(mailbox, uids, summaries);
@@ -352,8 +352,7 @@ Store::Task<std::vector<Message>> SqliteStore::messages(net::Loop& loop, Account
     co_return co_await in_turn<std::vector<Message>>(loop, std::move(account), Work::Kind::read, std::move(call));
 }
 
-Store::Task<MailboxChanges> SqliteStore::changes(net::Loop& loop, Account account, MailboxId mailbox,
-                                                 ModSeq since) {
+Store::Task<MailboxChanges> SqliteStore::changes(net::Loop& loop, Account account, UidScope mailbox, ModSeq since) {
     auto call = [mailbox, since](OpenAccount& open) { return open.index().changes(mailbox, since); };
     co_return co_await in_turn<MailboxChanges>(loop, std::move(account), Work::Kind::read, std::move(call));
 }
@@ -363,7 +362,7 @@ Store::Task<std::shared_ptr<Body>> SqliteStore::open(net::Loop& loop, Account ac
     co_return co_await in_turn<std::shared_ptr<Body>>(loop, std::move(account), Work::Kind::read, std::move(call));
 }
 
-Store::Task<FlagsChanged> SqliteStore::store_flags(net::Loop& loop, Account account, MailboxId mailbox, UidSet uids,
+Store::Task<FlagsChanged> SqliteStore::store_flags(net::Loop& loop, Account account, UidScope mailbox, UidSet uids,
                                                    FlagChange change) {
     auto call = [mailbox, uids = std::move(uids), change = std::move(change)](OpenAccount& open) {
         return open.index().store_flags(mailbox, uids, change);
@@ -371,17 +370,17 @@ Store::Task<FlagsChanged> SqliteStore::store_flags(net::Loop& loop, Account acco
     co_return co_await in_turn<FlagsChanged>(loop, std::move(account), Work::Kind::write, std::move(call));
 }
 
-Store::Task<Copied> SqliteStore::copy(net::Loop& loop, Account account, MailboxId from, UidSet uids, MailboxId to) {
+Store::Task<Copied> SqliteStore::copy(net::Loop& loop, Account account, UidScope from, UidSet uids, MailboxId to) {
     auto call = [from, uids = std::move(uids), to](OpenAccount& open) { return open.index().copy(from, uids, to); };
     co_return co_await in_turn<Copied>(loop, std::move(account), Work::Kind::bulk, std::move(call));
 }
 
-Store::Task<Copied> SqliteStore::move(net::Loop& loop, Account account, MailboxId from, UidSet uids, MailboxId to) {
+Store::Task<Copied> SqliteStore::move(net::Loop& loop, Account account, UidScope from, UidSet uids, MailboxId to) {
     auto call = [from, uids = std::move(uids), to](OpenAccount& open) { return open.index().move(from, uids, to); };
     co_return co_await in_turn<Copied>(loop, std::move(account), Work::Kind::bulk, std::move(call));
 }
 
-Store::Task<Expunged> SqliteStore::expunge(net::Loop& loop, Account account, MailboxId mailbox, UidSet uids,
+Store::Task<Expunged> SqliteStore::expunge(net::Loop& loop, Account account, UidScope mailbox, UidSet uids,
                                            bool only_deleted) {
     auto call = [mailbox, uids = std::move(uids), only_deleted](OpenAccount& open) {
         return open.index().expunge(mailbox, uids, only_deleted);

@@ -42,15 +42,15 @@ public:
     Task<void> subscribe(net::Loop& loop, Account account, std::string name, bool on) override;
     Task<std::vector<std::string>> subscriptions(net::Loop& loop, Account account) override;
     Task<Snapshot> snapshot(net::Loop& loop, Account account, MailboxId mailbox) override;
-    Task<std::vector<Message>> messages(net::Loop& loop, Account account, MailboxId mailbox, UidSet uids,
+    Task<std::vector<Message>> messages(net::Loop& loop, Account account, UidScope mailbox, UidSet uids,
                                         bool summaries) override;
-    Task<MailboxChanges> changes(net::Loop& loop, Account account, MailboxId mailbox, ModSeq since) override;
+    Task<MailboxChanges> changes(net::Loop& loop, Account account, UidScope mailbox, ModSeq since) override;
     Task<std::shared_ptr<Body>> open(net::Loop& loop, Account account, EmailId email) override;
-    Task<FlagsChanged> store_flags(net::Loop& loop, Account account, MailboxId mailbox, UidSet uids,
+    Task<FlagsChanged> store_flags(net::Loop& loop, Account account, UidScope mailbox, UidSet uids,
                                    FlagChange change) override;
-    Task<Copied> copy(net::Loop& loop, Account account, MailboxId from, UidSet uids, MailboxId to) override;
-    Task<Copied> move(net::Loop& loop, Account account, MailboxId from, UidSet uids, MailboxId to) override;
-    Task<Expunged> expunge(net::Loop& loop, Account account, MailboxId mailbox, UidSet uids,
+    Task<Copied> copy(net::Loop& loop, Account account, UidScope from, UidSet uids, MailboxId to) override;
+    Task<Copied> move(net::Loop& loop, Account account, UidScope from, UidSet uids, MailboxId to) override;
+    Task<Expunged> expunge(net::Loop& loop, Account account, UidScope mailbox, UidSet uids,
                            bool only_deleted) override;
     Task<std::vector<Email>> emails(net::Loop& loop, Account account, std::vector<EmailId> ids,
                                     bool summaries) override;

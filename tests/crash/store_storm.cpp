@@ -146,13 +146,13 @@ net::Task<> disturb(Storm& storm, net::Loop& loop) {
             case 0: {
                 storm.note("X " + account.local + ' ' + std::to_string(inbox->uid_validity) + ' ' + some.text() +
                            '\n');
-                (void)co_await storm.store->expunge(loop, account, inbox->id, some, false);
+                (void)co_await storm.store->expunge(loop, account, inbox->scope(), some, false);
                 break;
             }
-            case 1: (void)co_await storm.store->copy(loop, account, inbox->id, some, archive->id); break;
+            case 1: (void)co_await storm.store->copy(loop, account, inbox->scope(), some, archive->id); break;
             case 2: {
                 FlagChange change{.how = FlagChange::How::add, .system = flag::seen};
-                (void)co_await storm.store->store_flags(loop, account, inbox->id, some, std::move(change));
+                (void)co_await storm.store->store_flags(loop, account, inbox->scope(), some, std::move(change));
                 break;
             }
             case 3: {

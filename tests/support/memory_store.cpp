@@ -168,6 +168,12 @@ struct MemoryStore::State {
         const auto found = boxes.find(id);
         return found == boxes.end() ? nullptr : &found->second;
     }
+    base::Result<Box*> find(UidScope scope) {
+        auto* box = find(scope.mailbox);
+        if (box == nullptr) return refuse(ENOENT, "no such mailbox");
+        if (box->meta.uid_validity != scope.validity) return refuse(ESTALE, "its UIDs are others now");
+        return box;
+    }
     base::Result<Box*> create(std::string_view given, Role role) {
         const auto title = mailbox_name(given);
         if (!title) return refuse(EINVAL, "no name of a mailbox");
@@ -314,6 +320,21 @@ base::Result<T> MemoryStore::with(const Account& account, F&& fn) {
 void MemoryStore::fail_with(std::optional<base::Error> error) {
     const std::lock_guard lock(mutex_);
     failure_ = std::move(error);
+}
+
+void MemoryStore::number_anew(const Account& account) {
+    ModSeq modseq = 0;
+    std::vector<MailboxId> touched;
+    {
+        const std::lock_guard lock(mutex_);
+        auto& state = *accounts_.at(account);
+        modseq = ++state.modseq;
+        for (auto& [id, box] : state.boxes) {
+            box.meta.uid_validity += 1000;
+            touched.push_back(id);
+        }
+    }
+    watchers_.tell(account, modseq, touched);
 }
 
 std::vector<std::string> MemoryStore::content(const Account& account, std::string_view mailbox) const {
@@ -569,11 +590,12 @@ MemoryStore::Task<Snapshot> MemoryStore::snapshot(net::Loop&, Account account, M
     });
 }
 
-MemoryStore::Task<std::vector<Message>> MemoryStore::messages(net::Loop&, Account account, MailboxId mailbox,
+MemoryStore::Task<std::vector<Message>> MemoryStore::messages(net::Loop&, Account account, UidScope mailbox,
                                                               UidSet uids, bool summaries) {
     co_return with<std::vector<Message>>(account, [&](State& s) -> base::Result<std::vector<Message>> {
-        const auto* box = s.find(mailbox);
-        if (box == nullptr) return refuse(ENOENT, "no such mailbox");
+        const auto found = s.find(mailbox);
+        if (!found) return std::unexpected(found.error());
+        auto* box = *found;
         std::vector<Message> out;
         for (const auto& [uid, member] : box->members) {
             if (!uids.contains(uid)) continue;
@@ -584,17 +606,18 @@ MemoryStore::Task<std::vector<Message>> MemoryStore::messages(net::Loop&, Accoun
     });
 }
 
-MemoryStore::Task<MailboxChanges> MemoryStore::changes(net::Loop&, Account account, MailboxId mailbox,
+MemoryStore::Task<MailboxChanges> MemoryStore::changes(net::Loop&, Account account, UidScope mailbox,
                                                        ModSeq since) {
     co_return with<MailboxChanges>(account, [&](State& s) -> base::Result<MailboxChanges> {
-        const auto* box = s.find(mailbox);
-        if (box == nullptr) return refuse(ENOENT, "no such mailbox");
+        const auto found = s.find(mailbox);
+        if (!found) return std::unexpected(found.error());
+        auto* box = *found;
         MailboxChanges out{.mailbox = s.shown(*box), .changed = {}, .vanished = {}, .keywords = s.keywords};
         for (const auto& [uid, member] : box->members) {
             if (member.modseq > since) out.changed.push_back(s.entry(uid, member));
         }
         for (const auto& row : s.log) {
-            if (row.modseq > since && row.mailbox == mailbox && row.kind == Happened::Kind::removed)
+            if (row.modseq > since && row.mailbox == mailbox.mailbox && row.kind == Happened::Kind::removed)
                 out.vanished.add(row.uids);
         }
         return out;
@@ -611,11 +634,12 @@ MemoryStore::Task<std::shared_ptr<Body>> MemoryStore::open(net::Loop&, Account a
 
 // ---- changing what is in it
 
-MemoryStore::Task<FlagsChanged> MemoryStore::store_flags(net::Loop&, Account account, MailboxId mailbox,
-                                                         UidSet uids, FlagChange change) {
+MemoryStore::Task<FlagsChanged> MemoryStore::store_flags(net::Loop&, Account account, UidScope mailbox, UidSet uids,
+                                                         FlagChange change) {
     co_return with<FlagsChanged>(account, [&](State& s) -> base::Result<FlagsChanged> {
-        auto* box = s.find(mailbox);
-        if (box == nullptr) return refuse(ENOENT, "no such mailbox");
+        const auto found = s.find(mailbox);
+        if (!found) return std::unexpected(found.error());
+        auto* box = *found;
         const bool make = change.how != FlagChange::How::remove;
         if (make && !s.room_for(change.keywords)) return refuse(ENOSPC, "too many keywords");
         const auto given = s.bits(change.system, change.keywords, make);
@@ -639,7 +663,7 @@ MemoryStore::Task<FlagsChanged> MemoryStore::store_flags(net::Loop&, Account acc
         }
         if (!touched.empty()) {
             box->meta.highest_modseq = ++s.modseq;
-            auto row = s.row(Happened::Kind::changed, mailbox);
+            auto row = s.row(Happened::Kind::changed, mailbox.mailbox);
             row.uids = touched;
             row.updated = emails;
             s.keep(std::move(row));
@@ -650,12 +674,13 @@ MemoryStore::Task<FlagsChanged> MemoryStore::store_flags(net::Loop&, Account acc
     });
 }
 
-MemoryStore::Task<Copied> MemoryStore::copy(net::Loop&, Account account, MailboxId from, UidSet uids,
-                                            MailboxId to) {
+MemoryStore::Task<Copied> MemoryStore::copy(net::Loop&, Account account, UidScope from, UidSet uids, MailboxId to) {
     co_return with<Copied>(account, [&](State& s) -> base::Result<Copied> {
-        auto* source = s.find(from);
+        const auto found = s.find(from);
+        if (!found) return std::unexpected(found.error());
+        auto* source = *found;
         auto* target = s.find(to);
-        if (source == nullptr || target == nullptr) return refuse(ENOENT, "no such mailbox");
+        if (target == nullptr) return refuse(ENOENT, "no such mailbox");
         Copied out{.uid_validity = target->meta.uid_validity, .uids = {}};
         const auto members = source->members;  // it may be the same mailbox
         std::vector<std::pair<Uid, Member>> chosen;
@@ -678,12 +703,13 @@ MemoryStore::Task<Copied> MemoryStore::copy(net::Loop&, Account account, Mailbox
     });
 }
 
-MemoryStore::Task<Copied> MemoryStore::move(net::Loop&, Account account, MailboxId from, UidSet uids,
-                                            MailboxId to) {
+MemoryStore::Task<Copied> MemoryStore::move(net::Loop&, Account account, UidScope from, UidSet uids, MailboxId to) {
     co_return with<Copied>(account, [&](State& s) -> base::Result<Copied> {
-        auto* source = s.find(from);
+        const auto found = s.find(from);
+        if (!found) return std::unexpected(found.error());
+        auto* source = *found;
         auto* target = s.find(to);
-        if (source == nullptr || target == nullptr) return refuse(ENOENT, "no such mailbox");
+        if (target == nullptr) return refuse(ENOENT, "no such mailbox");
         Copied out{.uid_validity = target->meta.uid_validity, .uids = {}};
         std::vector<std::pair<Uid, Member>> chosen;
         for (const auto& one : source->members) {
@@ -692,7 +718,7 @@ MemoryStore::Task<Copied> MemoryStore::move(net::Loop&, Account account, Mailbox
         if (!chosen.empty()) {
             ++s.modseq;
             auto in = s.row(Happened::Kind::added, to);
-            auto gone = s.row(Happened::Kind::removed, from);
+            auto gone = s.row(Happened::Kind::removed, from.mailbox);
             for (const auto& [uid, member] : chosen) {
                 const auto fresh = s.join(*target, member.email, member.flags);
                 in.uids.add(fresh);
@@ -707,18 +733,19 @@ MemoryStore::Task<Copied> MemoryStore::move(net::Loop&, Account account, Mailbox
     });
 }
 
-MemoryStore::Task<Expunged> MemoryStore::expunge(net::Loop&, Account account, MailboxId mailbox, UidSet uids,
+MemoryStore::Task<Expunged> MemoryStore::expunge(net::Loop&, Account account, UidScope mailbox, UidSet uids,
                                                  bool only_deleted) {
     co_return with<Expunged>(account, [&](State& s) -> base::Result<Expunged> {
-        auto* box = s.find(mailbox);
-        if (box == nullptr) return refuse(ENOENT, "no such mailbox");
+        const auto found = s.find(mailbox);
+        if (!found) return std::unexpected(found.error());
+        auto* box = *found;
         Expunged out;
         for (const auto& [uid, member] : box->members) {
             if (uids.contains(uid) && (!only_deleted || (member.flags & flag::deleted) != 0)) out.uids.add(uid);
         }
         if (!out.uids.empty()) {
             ++s.modseq;
-            auto row = s.row(Happened::Kind::removed, mailbox);
+            auto row = s.row(Happened::Kind::removed, mailbox.mailbox);
             out.uids.for_each([&](std::uint64_t uid) { s.part(*box, static_cast<Uid>(uid), row); });
             s.keep(std::move(row));
         }

@@ -21,6 +21,8 @@ public:
 
     // The next calls, of any kind but watch() and release(), fail with this; nullopt: no more.
     void fail_with(std::optional<base::Error> error);
+    // All mailboxes of an account get another UIDVALIDITY, as when a backup is put back.
+    void number_anew(const Account& account);
     // All that is in a mailbox, octet by octet, in the order of UIDs; of an account or mailbox that is not there nothing.
     std::vector<std::string> content(const Account& account, std::string_view mailbox = "INBOX") const;
 
@@ -49,18 +51,18 @@ public:
     Task<void> subscribe(net::Loop& loop, Account account, std::string name, bool on) override;
     Task<std::vector<std::string>> subscriptions(net::Loop& loop, Account account) override;
     Task<store::Snapshot> snapshot(net::Loop& loop, Account account, store::MailboxId mailbox) override;
-    Task<std::vector<store::Message>> messages(net::Loop& loop, Account account, store::MailboxId mailbox,
+    Task<std::vector<store::Message>> messages(net::Loop& loop, Account account, store::UidScope mailbox,
                                                store::UidSet uids, bool summaries) override;
-    Task<store::MailboxChanges> changes(net::Loop& loop, Account account, store::MailboxId mailbox,
+    Task<store::MailboxChanges> changes(net::Loop& loop, Account account, store::UidScope mailbox,
                                         store::ModSeq since) override;
     Task<std::shared_ptr<store::Body>> open(net::Loop& loop, Account account, store::EmailId email) override;
-    Task<store::FlagsChanged> store_flags(net::Loop& loop, Account account, store::MailboxId mailbox,
+    Task<store::FlagsChanged> store_flags(net::Loop& loop, Account account, store::UidScope mailbox,
                                           store::UidSet uids, store::FlagChange change) override;
-    Task<store::Copied> copy(net::Loop& loop, Account account, store::MailboxId from, store::UidSet uids,
+    Task<store::Copied> copy(net::Loop& loop, Account account, store::UidScope from, store::UidSet uids,
                              store::MailboxId to) override;
-    Task<store::Copied> move(net::Loop& loop, Account account, store::MailboxId from, store::UidSet uids,
+    Task<store::Copied> move(net::Loop& loop, Account account, store::UidScope from, store::UidSet uids,
                              store::MailboxId to) override;
-    Task<store::Expunged> expunge(net::Loop& loop, Account account, store::MailboxId mailbox, store::UidSet uids,
+    Task<store::Expunged> expunge(net::Loop& loop, Account account, store::UidScope mailbox, store::UidSet uids,
                                   bool only_deleted) override;
     Task<std::vector<store::Email>> emails(net::Loop& loop, Account account, std::vector<store::EmailId> ids,
                                            bool summaries) override;

@@ -28,8 +28,8 @@ struct Keeping : FileHarness {
         for (int i = 0; i < 5; ++i) deliver("message " + std::to_string(i));
         deliver(std::string(kLarge, 'l'));
         flags(box().id, {2}, {.system = flag::seen, .keywords = {"$K"}});
-        get(store().copy(loop(), jane, box().id, {1}, box("Archive").id));
-        get(store().expunge(loop(), jane, box().id, {3}, false));
+        get(store().copy(loop(), jane, box().scope(), {1}, box("Archive").id));
+        get(store().expunge(loop(), jane, box().scope(), {3}, false));
     }
     void spoil(const std::string& path, std::uint64_t at) {
         std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
@@ -155,7 +155,7 @@ TEST_CASE("a lost index is made again from its newest snapshot and what is newer
     CHECK(after.mailbox.uid_validity > before.mailbox.uid_validity);
     CHECK(h.box("Archive").messages == 1);
     CHECK(h.get(h.store().deliver(h.loop(), h.jane, given)).duplicate);
-    CHECK(h.get(h.store().changes(h.loop(), h.jane, h.box().id, before.mailbox.highest_modseq)).too_old);
+    CHECK(h.get(h.store().changes(h.loop(), h.jane, h.box().scope(), before.mailbox.highest_modseq)).too_old);
 }
 
 TEST_CASE("an account is checked and repaired with the server down, and not behind its back") {
@@ -191,7 +191,7 @@ TEST_CASE("a backup of a running account is restored under a new UIDVALIDITY") {
     CHECK(h.code(h.keeper().backup(h.loop(), h.jane, "relative")) == EINVAL);
     const auto texts = h.texts();
     const auto late = h.deliver("after the backup");
-    h.get(h.store().expunge(h.loop(), h.jane, h.box().id, {1, 2}, false));
+    h.get(h.store().expunge(h.loop(), h.jane, h.box().scope(), {1, 2}, false));
     const auto before = h.box();
     const auto restored = h.get(h.keeper().restore(h.loop(), h.jane, folder));
     CHECK(restored.messages == 5);
@@ -209,13 +209,40 @@ TEST_CASE("a backup of a running account is restored under a new UIDVALIDITY") {
     CHECK(h.inbox().entries.size() == 6);
 }
 
+TEST_CASE("what somebody knew of UIDs does not hold for what takes an account's place") {
+    const base::log::Capture quiet;
+    Keeping h;
+    h.fill();
+    const auto known = h.box().scope();
+    h.flags(known.mailbox, UidSet::all(), {.system = flag::deleted});
+    std::size_t heard = 0;
+    const auto watch = h.store().watch(h.loop(), h.jane, [&](const Notice&) { ++heard; });
+    SUBCASE("a backup") {
+        const auto folder = h.folder.path + "/backup";
+        h.get(h.keeper().backup(h.loop(), h.jane, folder));
+        h.get(h.keeper().restore(h.loop(), h.jane, folder));
+    }
+    SUBCASE("an index made again") {
+        h.close();
+        fs::remove(h.account_folder() + "/index.sqlite");
+        h.open();
+        const auto again = h.store().watch(h.loop(), h.jane, [&](const Notice&) { ++heard; });
+        h.get(h.keeper().repair(h.loop(), h.jane));
+        h.loops.run_until_idle();
+    }
+    h.loops.run_until_idle();
+    CHECK(heard > 0);
+    CHECK(h.code(h.store().expunge(h.loop(), h.jane, known, UidSet::all(), false)) == ESTALE);
+    CHECK(h.box().messages > 0);
+}
+
 TEST_CASE("what was expunged comes back, until it has been thrown away") {
     Config config;
     config.undelete_grace = std::chrono::hours(1);
     Keeping h(config);
     h.fill();
     const auto start = h.loops.clock().wall();
-    h.get(h.store().expunge(h.loop(), h.jane, h.box().id, UidSet::all(), false));
+    h.get(h.store().expunge(h.loop(), h.jane, h.box().scope(), UidSet::all(), false));
     CHECK(h.inbox().entries.empty());
     // The first has its copy in Archive still: that one is not expunged.
     CHECK(h.get(h.store().state(h.loop(), h.jane)).expunged_messages == 5);
@@ -225,7 +252,7 @@ TEST_CASE("what was expunged comes back, until it has been thrown away") {
     CHECK(after.entries.size() == 5);
     CHECK(after.entries[0].uid == 7);
     h.clean();
-    h.get(h.store().expunge(h.loop(), h.jane, h.box().id, UidSet::all(), false));
+    h.get(h.store().expunge(h.loop(), h.jane, h.box().scope(), UidSet::all(), false));
     h.loops.run_for(std::chrono::hours(2));
     const auto report = h.get(h.keeper().collect(h.loop(), h.jane));
     CHECK(report.buried == 5);
@@ -247,7 +274,7 @@ TEST_CASE("a pack that is mostly dead is rewritten") {
     const auto open = h.get(h.store().open(h.loop(), h.jane, h.inbox().entries[1].email));
     UidSet gone = UidSet::of(1, 38);
     gone.remove({2});
-    h.get(h.store().expunge(h.loop(), h.jane, h.box().id, gone, false));
+    h.get(h.store().expunge(h.loop(), h.jane, h.box().scope(), gone, false));
     h.loops.run_for(std::chrono::seconds(1));
     const auto before = h.check().dead;
     int steps = 0;
@@ -283,9 +310,9 @@ TEST_CASE("changes are remembered so long and no longer") {
     for (int i = 0; i < 120; ++i) h.deliver("x");
     const auto before = h.box().highest_modseq;
     h.get(h.keeper().collect(h.loop(), h.jane));
-    CHECK(h.get(h.store().changes(h.loop(), h.jane, id, before - 150)).too_old);
+    CHECK(h.get(h.store().changes(h.loop(), h.jane, h.scope(id), before - 150)).too_old);
     CHECK(h.get(h.store().account_changes(h.loop(), h.jane, 1, 10)).too_old);
-    const auto found = h.get(h.store().changes(h.loop(), h.jane, id, before - 50));
+    const auto found = h.get(h.store().changes(h.loop(), h.jane, h.scope(id), before - 50));
     CHECK_FALSE(found.too_old);
     CHECK(found.changed.size() == 50);
 }

@@ -66,7 +66,7 @@ void deliveries(StoreHarness& h) {
         CHECK(inbox.mailbox.unseen == 1);
         CHECK(inbox.mailbox.bytes == 37);
         CHECK(inbox.mailbox.highest_modseq == added.modseq);
-        const auto messages = h.get(h.store().messages(h.loop(), h.jane, added.mailbox, {1, 2}, true));
+        const auto messages = h.get(h.store().messages(h.loop(), h.jane, h.scope(added.mailbox), {1, 2}, true));
         REQUIRE(messages.size() == 1);
         CHECK(messages[0].received == given.message.received);
         CHECK(messages[0].summary == *given.message.summary);
@@ -76,7 +76,7 @@ void deliveries(StoreHarness& h) {
         const auto given = h.delivery("one");
         const auto added = h.get(h.store().deliver(h.loop(), h.jane, given));
         CHECK(h.get(h.store().deliver(h.loop(), h.jane, given)).duplicate);
-        h.get(h.store().expunge(h.loop(), h.jane, added.mailbox, {1}, false));
+        h.get(h.store().expunge(h.loop(), h.jane, h.scope(added.mailbox), {1}, false));
         CHECK(h.get(h.store().deliver(h.loop(), h.jane, given)).duplicate);
         CHECK(h.inbox().entries.empty());
         CHECK_FALSE(h.get(h.store().deliver(h.loop(), h.john, given)).duplicate);
@@ -181,11 +181,11 @@ void quotas(StoreHarness& h) {
     }
     SUBCASE("an email counts once, and no more when it has left its last mailbox") {
         const auto added = h.deliver("12345");
-        h.get(h.store().copy(h.loop(), h.jane, added.mailbox, {1}, h.box("Archive").id));
+        h.get(h.store().copy(h.loop(), h.jane, h.scope(added.mailbox), {1}, h.box("Archive").id));
         CHECK(h.get(h.store().state(h.loop(), h.jane)).bytes == 5);
-        h.get(h.store().expunge(h.loop(), h.jane, added.mailbox, {1}, false));
+        h.get(h.store().expunge(h.loop(), h.jane, h.scope(added.mailbox), {1}, false));
         CHECK(h.get(h.store().state(h.loop(), h.jane)).messages == 1);
-        h.get(h.store().expunge(h.loop(), h.jane, h.box("Archive").id, {1}, false));
+        h.get(h.store().expunge(h.loop(), h.jane, h.box("Archive").scope(), {1}, false));
         const auto state = h.get(h.store().state(h.loop(), h.jane));
         CHECK(state.bytes == 0);
         CHECK(state.messages == 0);
@@ -315,7 +315,7 @@ void flags(StoreHarness& h) {
             h.flags(id, {1}, {.how = How::add, .keywords = {"k" + std::to_string(i)}});
         const auto last = h.inbox().entries[0].flags;
         CHECK(static_cast<std::int64_t>(last) > 0);
-        CHECK(h.code(h.store().store_flags(h.loop(), h.jane, id, {1}, {.keywords = {"more"}})) == ENOSPC);
+        CHECK(h.code(h.store().store_flags(h.loop(), h.jane, h.scope(id), {1}, {.keywords = {"more"}})) == ENOSPC);
         CHECK(h.inbox().entries[0].flags == last);
     }
 }
@@ -326,7 +326,7 @@ void copies(StoreHarness& h) {
     const auto to = h.box("Archive");
     h.flags(from.id, {2}, {.system = flag::seen});
     SUBCASE("a copy is the same email with the same flags") {
-        const auto copied = h.get(h.store().copy(h.loop(), h.jane, from.id, {4, 2, 77}, to.id));
+        const auto copied = h.get(h.store().copy(h.loop(), h.jane, from.scope(), {4, 2, 77}, to.id));
         CHECK(copied.uid_validity == to.uid_validity);
         CHECK(copied.uids == std::vector<std::pair<Uid, Uid>>{{2, 1}, {4, 2}});
         const auto there = h.snapshot(to.id);
@@ -339,17 +339,17 @@ void copies(StoreHarness& h) {
         CHECK(here.entries.size() == 5);
     }
     SUBCASE("a copy into the same mailbox") {
-        const auto copied = h.get(h.store().copy(h.loop(), h.jane, from.id, {5}, from.id));
+        const auto copied = h.get(h.store().copy(h.loop(), h.jane, from.scope(), {5}, from.id));
         CHECK(copied.uids == std::vector<std::pair<Uid, Uid>>{{5, 6}});
         CHECK(uids_of(h.inbox().entries) == "1:6");
     }
     SUBCASE("what is moved is gone from where it was") {
         const auto since = h.box().highest_modseq;
-        const auto moved = h.get(h.store().move(h.loop(), h.jane, from.id, UidSet::of(2, 3), to.id));
+        const auto moved = h.get(h.store().move(h.loop(), h.jane, from.scope(), UidSet::of(2, 3), to.id));
         CHECK(moved.uids == std::vector<std::pair<Uid, Uid>>{{2, 1}, {3, 2}});
         CHECK(uids_of(h.inbox().entries) == "1,4:5");
         CHECK(h.box("Archive").messages == 2);
-        const auto changes = h.get(h.store().changes(h.loop(), h.jane, from.id, since));
+        const auto changes = h.get(h.store().changes(h.loop(), h.jane, from.scope(), since));
         CHECK(changes.vanished.text() == "2:3");
         CHECK(changes.changed.empty());
         const auto account = h.get(h.store().account_changes(h.loop(), h.jane, since, 100));
@@ -358,10 +358,29 @@ void copies(StoreHarness& h) {
         CHECK(h.get(h.store().state(h.loop(), h.jane)).messages == 5);
     }
     SUBCASE("from and to mailboxes that are not there") {
-        CHECK(h.code(h.store().copy(h.loop(), h.jane, from.id, {1}, 9999)) == ENOENT);
-        CHECK(h.code(h.store().move(h.loop(), h.jane, 9999, {1}, to.id)) == ENOENT);
-        CHECK(h.get(h.store().copy(h.loop(), h.jane, from.id, {77}, to.id)).uids.empty());
+        CHECK(h.code(h.store().copy(h.loop(), h.jane, from.scope(), {1}, 9999)) == ENOENT);
+        CHECK(h.code(h.store().move(h.loop(), h.jane, h.scope(9999), {1}, to.id)) == ENOENT);
+        CHECK(h.get(h.store().copy(h.loop(), h.jane, from.scope(), {77}, to.id)).uids.empty());
     }
+}
+
+void stale(StoreHarness& h) {
+    h.deliver("one");
+    const auto box = h.box();
+    h.flags(box.id, {1}, {.system = flag::deleted});
+    const auto archive = h.box("Archive").id;
+    const UidScope other{box.id, box.uid_validity + 1};
+    CHECK(h.code(h.store().messages(h.loop(), h.jane, other, {1}, false)) == ESTALE);
+    CHECK(h.code(h.store().changes(h.loop(), h.jane, other, box.highest_modseq)) == ESTALE);
+    CHECK(h.code(h.store().store_flags(h.loop(), h.jane, other, {1}, {.system = flag::seen})) == ESTALE);
+    CHECK(h.code(h.store().copy(h.loop(), h.jane, other, {1}, archive)) == ESTALE);
+    CHECK(h.code(h.store().move(h.loop(), h.jane, other, {1}, archive)) == ESTALE);
+    CHECK(h.code(h.store().expunge(h.loop(), h.jane, other, UidSet::all(), true)) == ESTALE);
+    CHECK(h.code(h.store().expunge(h.loop(), h.jane, {9999, 1}, UidSet::all(), true)) == ENOENT);
+    const auto inbox = h.inbox();
+    REQUIRE(inbox.entries.size() == 1);
+    CHECK(inbox.entries[0].flags == flag::deleted);
+    CHECK(h.box("Archive").messages == 0);
 }
 
 void expunges(StoreHarness& h) {
@@ -369,26 +388,26 @@ void expunges(StoreHarness& h) {
     const auto id = h.box().id;
     SUBCASE("by UID, or those marked among them") {
         h.flags(id, {2, 3, 6}, {.system = flag::deleted});
-        auto gone = h.get(h.store().expunge(h.loop(), h.jane, id, UidSet::of(1, 3), true));
+        auto gone = h.get(h.store().expunge(h.loop(), h.jane, h.scope(id), UidSet::of(1, 3), true));
         CHECK(gone.uids.text() == "2:3");
         CHECK(h.box().deleted == 1);
-        gone = h.get(h.store().expunge(h.loop(), h.jane, id, {1, 2}, false));
+        gone = h.get(h.store().expunge(h.loop(), h.jane, h.scope(id), {1, 2}, false));
         CHECK(gone.uids.text() == "1");
-        gone = h.get(h.store().expunge(h.loop(), h.jane, id, UidSet::all(), true));
+        gone = h.get(h.store().expunge(h.loop(), h.jane, h.scope(id), UidSet::all(), true));
         CHECK(gone.uids.text() == "6");
         CHECK(h.box().highest_modseq == gone.modseq);
-        CHECK(h.get(h.store().expunge(h.loop(), h.jane, id, {6}, false)).uids.empty());
+        CHECK(h.get(h.store().expunge(h.loop(), h.jane, h.scope(id), {6}, false)).uids.empty());
         CHECK(uids_of(h.inbox().entries) == "4:5");
     }
     SUBCASE("a UID is never given again") {
-        h.get(h.store().expunge(h.loop(), h.jane, id, UidSet::all(), false));
+        h.get(h.store().expunge(h.loop(), h.jane, h.scope(id), UidSet::all(), false));
         CHECK(h.inbox().entries.empty());
         CHECK(h.deliver("x").uid == 7);
     }
     SUBCASE("a body stays readable while it is open") {
         const auto email = h.inbox().entries[0].email;
         const auto body = h.get(h.store().open(h.loop(), h.jane, email));
-        h.get(h.store().expunge(h.loop(), h.jane, id, {1}, false));
+        h.get(h.store().expunge(h.loop(), h.jane, h.scope(id), {1}, false));
         CHECK(h.get(body->read(h.loop(), 0, 100)) == "message 0");
         CHECK(h.get(body->read(h.loop(), 8, 100)) == "0");
         CHECK(h.code(h.store().open(h.loop(), h.jane, email)) == ENOENT);
@@ -399,7 +418,7 @@ void changes(StoreHarness& h) {
     for (int i = 0; i < 6; ++i) h.deliver("message " + std::to_string(i));
     const auto box = h.box();
     const auto since = box.highest_modseq;
-    const auto look = [&](ModSeq from) { return h.get(h.store().changes(h.loop(), h.jane, box.id, from)); };
+    const auto look = [&](ModSeq from) { return h.get(h.store().changes(h.loop(), h.jane, box.scope(), from)); };
     SUBCASE("nothing happened") {
         const auto found = look(since);
         CHECK_FALSE(found.too_old);
@@ -411,7 +430,7 @@ void changes(StoreHarness& h) {
         h.flags(box.id, {2, 4}, {.system = flag::seen});
         h.deliver("message 6");
         const auto middle = h.box().highest_modseq;
-        h.get(h.store().expunge(h.loop(), h.jane, box.id, {1, 4}, false));
+        h.get(h.store().expunge(h.loop(), h.jane, box.scope(), {1, 4}, false));
         h.flags(box.id, {5}, {.system = flag::seen});
         auto found = look(since);
         CHECK(uids_of(found.changed) == "2,5,7");
@@ -426,11 +445,11 @@ void changes(StoreHarness& h) {
         const auto entries = h.inbox().entries;
         const auto state = h.get(h.store().state(h.loop(), h.jane)).modseq;
         h.flags(box.id, {1}, {.system = flag::seen});
-        h.get(h.store().copy(h.loop(), h.jane, box.id, {2}, made.id));
-        h.get(h.store().expunge(h.loop(), h.jane, box.id, {2, 3}, false));
+        h.get(h.store().copy(h.loop(), h.jane, box.scope(), {2}, made.id));
+        h.get(h.store().expunge(h.loop(), h.jane, box.scope(), {2, 3}, false));
         const auto added = h.deliver("message 6");
         const auto passed = h.deliver("message 7");
-        h.get(h.store().expunge(h.loop(), h.jane, box.id, {passed.uid}, false));
+        h.get(h.store().expunge(h.loop(), h.jane, box.scope(), {passed.uid}, false));
         const auto found = h.get(h.store().account_changes(h.loop(), h.jane, state, 1000));
         CHECK_FALSE(found.too_old);
         CHECK_FALSE(found.more);
@@ -495,7 +514,7 @@ void emails(StoreHarness& h) {
     const auto added = h.get(h.store().append(h.loop(), h.jane, inbox.id, {answer, other, first}, std::nullopt));
     auto& store = h.store();
     SUBCASE("an email knows its mailboxes") {
-        h.get(store.copy(h.loop(), h.jane, inbox.id, {1}, archive.id));
+        h.get(store.copy(h.loop(), h.jane, inbox.scope(), {1}, archive.id));
         const auto found = h.get(store.emails(h.loop(), h.jane, {added[1].email, 9999, added[0].email}, true));
         REQUIRE(found.size() == 2);
         CHECK(found[0].id == added[1].email);
@@ -508,7 +527,7 @@ void emails(StoreHarness& h) {
         CHECK(added[1].thread != added[0].thread);
         CHECK(h.get(store.thread(h.loop(), h.jane, added[0].thread)) ==
               std::vector{added[2].email, added[0].email});
-        h.get(store.expunge(h.loop(), h.jane, inbox.id, {1}, false));
+        h.get(store.expunge(h.loop(), h.jane, inbox.scope(), {1}, false));
         CHECK(h.get(store.thread(h.loop(), h.jane, added[0].thread)) == std::vector{added[2].email});
     }
     SUBCASE("refiled: in here, out of there, at once") {
@@ -533,7 +552,7 @@ void emails(StoreHarness& h) {
         CHECK(uids_of(h.inbox().entries) == "3");
     }
     SUBCASE("flags of an email are those of all its memberships") {
-        h.get(store.copy(h.loop(), h.jane, inbox.id, {1}, archive.id));
+        h.get(store.copy(h.loop(), h.jane, inbox.scope(), {1}, archive.id));
         h.get(store.store_email_flags(h.loop(), h.jane, {added[0].email},
                                       {.how = How::add, .system = flag::seen, .keywords = {"$X"}}));
         CHECK(h.snapshot(archive.id).entries[0].flags == (flag::seen | flag::keyword(0)));
@@ -551,8 +570,8 @@ void restarts(StoreHarness& h) {
     const auto added = h.deliver(large);
     const auto made = h.get(h.store().create_mailbox(h.loop(), h.jane, "a", Role::none));
     h.flags(added.mailbox, {1}, {.system = flag::seen, .keywords = {"$K"}});
-    h.get(h.store().copy(h.loop(), h.jane, added.mailbox, {2}, made.id));
-    h.get(h.store().expunge(h.loop(), h.jane, added.mailbox, {2}, false));
+    h.get(h.store().copy(h.loop(), h.jane, h.scope(added.mailbox), {2}, made.id));
+    h.get(h.store().expunge(h.loop(), h.jane, h.scope(added.mailbox), {2}, false));
     const auto before = h.inbox();
     h.restart();
     CHECK(h.get(h.store().accounts(h.loop())) == std::vector{h.jane});
@@ -569,7 +588,7 @@ void restarts(StoreHarness& h) {
     CHECK(next.uid > 2);
     CHECK(next.email > added.email);
     CHECK(next.modseq > before.mailbox.highest_modseq);
-    const auto found = h.get(h.store().changes(h.loop(), h.jane, added.mailbox, added.modseq));
+    const auto found = h.get(h.store().changes(h.loop(), h.jane, h.scope(added.mailbox), added.modseq));
     CHECK(found.vanished.text() == "2");
 }
 
@@ -585,6 +604,7 @@ void check_store_contract(const std::function<std::unique_ptr<StoreHarness>()>& 
     SUBCASE("flags") { flags(h); }
     SUBCASE("copies") { copies(h); }
     SUBCASE("expunges") { expunges(h); }
+    SUBCASE("UIDs that hold no more") { stale(h); }
     SUBCASE("changes") { changes(h); }
     SUBCASE("emails") { emails(h); }
     SUBCASE("restarts") { restarts(h); }

@@ -61,6 +61,13 @@ public:
     }
     Added deliver(std::string text) { return get(store().deliver(loop(), jane, delivery(std::move(text)))); }
     Mailbox box(const std::string& name = "INBOX") { return get(store().mailbox(loop(), jane, name)); }
+    // As it is now; of a mailbox that is not there, too.
+    UidScope scope(MailboxId id) {
+        for (const auto& box : get(store().mailboxes(loop(), jane))) {
+            if (box.id == id) return box.scope();
+        }
+        return {id, 0};
+    }
     Snapshot snapshot(MailboxId id) { return get(store().snapshot(loop(), jane, id)); }
     Snapshot inbox() { return snapshot(box().id); }
     std::string bytes(EmailId email) {
@@ -76,7 +83,7 @@ public:
         return all;
     }
     FlagsChanged flags(MailboxId id, UidSet uids, FlagChange change) {
-        return get(store().store_flags(loop(), jane, id, std::move(uids), std::move(change)));
+        return get(store().store_flags(loop(), jane, scope(id), std::move(uids), std::move(change)));
     }
     net::Loop& loop() { return loops.at(0); }
 

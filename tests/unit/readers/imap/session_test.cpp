@@ -173,6 +173,42 @@ TEST_CASE("IDLE hears at once") {
     CHECK(f.say(*one, "d IDLE\r\n") == "+ idling\r\n* 2 EXISTS\r\n");
 }
 
+// RFC 9051 §2.3.1.1: UIDVALIDITY does not change under a session, so the session ends.
+TEST_CASE("a mailbox that was put back from a copy ends the sessions that have it selected") {
+    ImapFixture f;
+    f.put("Subject: x\r\n\r\nx\r\n");
+    auto client = f.in("INBOX");
+    f.say(*client, "a STORE 1 +FLAGS.SILENT (\\Deleted)\r\n");
+    SUBCASE("with their next command, of which nothing is done") {
+        f.store.number_anew(f.ann);
+        const std::pair<std::string, std::string> answers[] = {{"EXPUNGE", "b NO Not done: "},
+                                                               {"STORE 1 FLAGS (\\Seen)", "b NO Not done: "},
+                                                               {"CLOSE", "b NO Not done: "},
+                                                               {"MOVE 1 Archive", "b NO Not done: "},
+                                                               {"FETCH 1 FLAGS", "b OK [EXPUNGEISSUED] "}};
+        for (const auto& [command, told] : answers) {
+            auto one = f.in("INBOX");
+            f.store.number_anew(f.ann);
+            const auto answer = f.say(*one, "b " + command + "\r\n");
+            CAPTURE(answer);
+            CHECK(answer.find(told) != std::string::npos);
+            CHECK(answer.ends_with("* BYE The mailbox was put back from a copy, connect again\r\n"));
+            CHECK(one->closed());
+        }
+        CHECK(f.say(*client, "b NOOP\r\n").find("* BYE") != std::string::npos);
+    }
+    SUBCASE("from IDLE at once") {
+        f.say(*client, "b IDLE\r\n");
+        f.store.number_anew(f.ann);
+        f.loops.run_until_idle();
+        CHECK(client->heard() == "* BYE The mailbox was put back from a copy\r\n");
+        CHECK(client->closed());
+    }
+    CHECK(f.store.content(f.ann).size() == 1);
+    auto again = f.in("INBOX");
+    CHECK(f.say(*again, "c FETCH 1 FLAGS\r\n").find("\\Deleted") != std::string::npos);
+}
+
 TEST_CASE("CONDSTORE and QRESYNC") {
     ImapFixture f;
     for (int i = 0; i < 4; ++i) f.put("Subject: x\r\n\r\nx\r\n");

@@ -130,6 +130,17 @@ TEST_CASE("nothing is deleted but by QUIT") {
     CHECK(f.service.sessions() == 0);
 }
 
+TEST_CASE("QUIT deletes nothing of a maildrop that was put back from a copy") {
+    const base::log::Capture quiet;
+    PopFixture f;
+    f.put("a\r\n");
+    auto client = f.in();
+    f.say(*client, "DELE 1\r\n");
+    f.store.number_anew({"ann", "example.org"});
+    CHECK(f.say(*client, "QUIT\r\n").starts_with("-ERR"));
+    CHECK(f.inbox().size() == 1);
+}
+
 TEST_CASE("a message that another reader has removed") {
     PopFixture f;
     f.put("a\r\n");
