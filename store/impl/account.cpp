@@ -147,6 +147,7 @@ void Account::write_group(std::vector<Work>& group) {
     }
     fresh_ = false;
     const auto errors = run_group(group);
+    if (!spoiled_) open_->bodies().committed();
     auto& index = open_->index();
     const auto touched = index.take_touched();
     last_modseq_ = index.counters().modseq;

@@ -33,8 +33,8 @@ base::Result<void> link_or_copy(const std::string& from, const std::string& to) 
     return {};
 }
 
-base::Result<void> take_bodies(base::Disk& disk, const std::string& from, const std::string& to,
-                               BackupReport& report) {
+base::Result<void> take_files(base::Disk& disk, const std::string& from, const std::string& to,
+                              BackupReport& report) {
     if (auto made = disk.make_directory(to, 0700); !made) return made;
     const auto names = disk.list(from);
     if (!names) return std::unexpected(names.error());
@@ -74,11 +74,13 @@ base::Result<BackupReport> backup_account(OpenAccount& open, const std::string& 
     if (!folder.starts_with('/')) return refuse(EINVAL, folder + " is no absolute path");
     if (disk.status(folder)) return refuse(EEXIST, folder + " is there already");
     if (auto made = disk.make_directory(folder, 0700); !made) return std::unexpected(made.error());
-    open.bodies().leave_pack();
+    const auto folders = open.bodies().leave();
     BackupReport report;
     report.messages = open.index().counters().messages;
     auto done = open.index().db().copy_to(folder + "/index.sqlite");
-    if (done) done = take_bodies(disk, open.bodies().folder(), folder + "/bodies", report);
+    for (const auto& one : folders) {
+        if (done) done = take_files(disk, open.folder() + '/' + one, folder + '/' + one, report);
+    }
     if (done) done = disk.sync_directory(folder);
     if (done) return report;
     remove_all(folder);
@@ -105,7 +107,7 @@ base::Result<BackupReport> restore_account(const std::shared_ptr<Shared>& shared
             if (!backup) return std::unexpected(backup.error());
             if (auto done = (*backup)->copy_to(fresh + "/index.sqlite"); !done) return done;
         }
-        if (auto done = take_bodies(disk, folder + "/bodies", fresh + "/bodies", report); !done) return done;
+        if (auto done = take_files(disk, folder + "/bodies", fresh + "/bodies", report); !done) return done;
         const auto messages = make_it_an_old_copy(*shared, name, fresh + "/index.sqlite", last);
         if (!messages) return std::unexpected(messages.error());
         report.messages = *messages;

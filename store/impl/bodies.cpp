@@ -84,6 +84,18 @@ base::Result<std::unique_ptr<Bodies>> Bodies::open(base::Disk& disk, std::string
     return out;
 }
 
+base::Result<bool> Bodies::may_begin() const {
+    if (number_ != 0) return false;
+    const auto found = large();
+    if (!found) return std::unexpected(found.error());
+    return found->empty();
+}
+
+base::Result<void> Bodies::attach(Index& index) {
+    index_ = &index;
+    return {};
+}
+
 // Opened when it is first written to: most accounts that are opened are only read.
 base::Result<void> Bodies::next_pack() {
     if (number_ > 0 && end_ < pack_size_ && !file_) {
@@ -159,9 +171,10 @@ base::Result<void> Bodies::sync() {
     return {};
 }
 
-void Bodies::leave_pack() {
+std::vector<std::string> Bodies::leave() {
     drop();
     file_.reset();
+    return {"bodies"};
 }
 
 void Bodies::drop() {
@@ -172,6 +185,11 @@ void Bodies::drop() {
 base::Result<std::shared_ptr<base::File>> Bodies::open(EmailId email, const Place& place) {
     if (place.pack != 0 && place.pack == number_ && file_) return file_;
     return disk_.open(place.pack == 0 ? large_path(email) : pack_path(place.pack), base::OpenMode::read);
+}
+
+base::Result<void> Bodies::remove(EmailId email, const Place& place) {
+    if (place.pack != 0) return {};  // dead octets, for sweep()
+    return remove_large(email);
 }
 
 base::Result<void> Bodies::remove_large(EmailId email) {

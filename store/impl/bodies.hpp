@@ -1,7 +1,5 @@
 // The bytes of an account's mail: small bodies one behind the other in pack files, large ones in a file each.
-// docs/store.md has the format. Used by one thread at a time, like the index; reads of what is open may go on beside.
-//
-// The rule: add() and adopt(), then sync(), and only then the commit of the rows that point there.
+// docs/store.md has the format.
 #pragma once
 
 #include <cstdint>
@@ -10,46 +8,42 @@
 #include <string>
 #include <vector>
 
-#include "base/clock.hpp"
-#include "base/disk.hpp"
-#include "base/ulid.hpp"
-#include "store/body.hpp"
-#include "store/impl/place.hpp"
-#include "store/values.hpp"
+#include "store/impl/body_store.hpp"
 
 namespace posthorn::store {
-
-// What a pack says of a body beside its bytes, for the day the index is lost.
-struct BodyNote {
-    EmailId email = 0;
-    MailboxId mailbox = 0;
-    base::WallTime received{};
-    base::Ulid delivery;  // zeros: not a delivery
-};
 
 struct FoundBody {
     BodyNote note;
     Place place;
 };
 
-class Bodies {
+class Bodies final : public BodyStore {
 public:
     // `folder` is there. Packs that reach `pack_size` octets are followed by a new one.
     static base::Result<std::unique_ptr<Bodies>> open(base::Disk& disk, std::string folder,
                                                       std::uint64_t pack_size);
 
-    // Gathers it for the next sync(). `size` octets come from prefix and source.
-    base::Result<Place> add(const BodyNote& note, std::string_view prefix, const Source& source);
-    // The file `staged`, whose content is synced, becomes the body of this email. Its name is durable after sync().
+    base::Result<bool> may_begin() const override;  // without bodies
+    base::Result<void> attach(Index& index) override;
+    // Gathers it for the next sync().
+    base::Result<Place> add(const BodyNote& note, std::string_view prefix, const Source& source) override;
     base::Result<Place> adopt(const BodyNote& note, const std::string& staged, std::uint64_t size,
-                              std::uint32_t crc);
-    // All that was added is durable. After an error none of it is, and the pack is left behind.
-    base::Result<void> sync();
-    void drop();  // what was added since the last sync()
-    // Drops, and looks at the pack again before it is written to: one that has a link elsewhere is not.
-    void leave_pack();
+                              std::uint32_t crc) override;
+    // After an error the pack is left behind.
+    base::Result<void> sync() override;
+    void drop() override;
+    void committed() override {}
+    bool news() override { return false; }
+    base::Result<void> take_news() override { return {}; }
 
-    base::Result<std::shared_ptr<base::File>> open(EmailId email, const Place& place);
+    base::Result<std::shared_ptr<base::File>> open(EmailId email, const Place& place) override;
+    base::Result<void> remove(EmailId email, const Place& place) override;
+    base::Result<void> sweep(GarbageReport& report) override;                // garbage.cpp
+    void check(bool read, CheckReport& report) override;                     // check.cpp
+    base::Result<std::vector<EmailId>> mend(RepairReport& report) override;  // repair.cpp
+    // Looks at the pack again before it is written to: one that has a link elsewhere is not.
+    std::vector<std::string> leave() override;
+
     base::Result<void> remove_large(EmailId email);
     base::Result<void> remove_pack(std::uint64_t pack);
     std::uint64_t current_pack() const { return number_; }
@@ -69,8 +63,10 @@ private:
     std::string pack_path(std::uint64_t number) const;
     std::string large_path(EmailId email) const;
     base::Result<void> next_pack();
+    base::Result<void> rewrite(std::uint64_t pack);
 
     base::Disk& disk_;
+    Index* index_ = nullptr;
     std::string folder_;
     std::uint64_t pack_size_;
     std::uint64_t number_ = 0;          // of the pack that is written; 0: none yet

@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "store/impl/bodies.hpp"
 #include "store/impl/keeping.hpp"
 
 namespace posthorn::store {
@@ -77,45 +78,49 @@ void check_body(const base::File& file, std::uint64_t file_size, const Located& 
 
 }  // namespace
 
-CheckReport check_account(OpenAccount& open, bool bodies) {
-    CheckReport report;
-    check_index(open.index(), report);
-    std::set<EmailId> large;
+void Bodies::check(bool read, CheckReport& report) {
+    std::set<EmailId> known;
     std::map<std::uint64_t, std::uint64_t> live;
     std::shared_ptr<base::File> file;
     std::uint64_t file_size = 0;
     std::uint64_t pack = 0;
-    for (const auto& email : open.index().all_bodies()) {
+    for (const auto& email : index_->all_bodies()) {
         ++report.emails;
         report.octets += email.place.size;
         if (email.place.pack == 0)
-            large.insert(email.id);
+            known.insert(email.id);
         else
             live[email.place.pack] += email.place.size;
         if (!file || email.place.pack == 0 || email.place.pack != pack) {
-            auto opened = open.bodies().open(email.id, email.place);
+            auto opened = open(email.id, email.place);
             file = opened ? *std::move(opened) : nullptr;
             const auto size = file ? file->size() : base::Result<std::uint64_t>(0);
             file_size = size.value_or(0);
             pack = email.place.pack;
         }
         if (file) {
-            check_body(*file, file_size, email, bodies, report);
+            check_body(*file, file_size, email, read, report);
         } else {
             ++report.missing;
             find(report, fmt::format("email {}: its body is not there", email.id));
         }
     }
-    const auto files = open.bodies().large();
+    const auto files = large();
     for (const auto id : files ? *files : std::vector<EmailId>()) {
-        if (large.contains(id)) continue;
+        if (known.contains(id)) continue;
         ++report.orphans;
         find(report, fmt::format("bodies/{:016x}.eml belongs to no email", id));
     }
-    const auto packs = open.bodies().packs();
-    if (!packs) find(report, packs.error().log_text);
-    for (const auto& [number, size] : packs ? *packs : decltype(packs)::value_type())
+    const auto sizes = packs();
+    if (!sizes) find(report, sizes.error().log_text);
+    for (const auto& [number, size] : sizes ? *sizes : decltype(sizes)::value_type())
         report.dead += size - std::min(size, live[number]);
+}
+
+CheckReport check_account(OpenAccount& open, bool bodies) {
+    CheckReport report;
+    check_index(open.index(), report);
+    open.bodies().check(bodies, report);
     return report;
 }
 

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/log.hpp"
+#include "store/impl/bodies.hpp"
 #include "store/impl/keeping.hpp"
 
 namespace posthorn::store {
@@ -49,63 +50,9 @@ void bury(OpenAccount& open, GarbageReport& report) {
     report.more = gone.size() == config.garbage_batch;
     // The row goes first: what a crash leaves here is an orphan, which repair finds.
     for (const auto& email : gone) {
-        if (email.place.pack != 0) continue;
-        if (open.bodies().remove_large(email.id)) report.octets_freed += email.place.size;
+        const auto removed = open.bodies().remove(email.id, email.place);
+        if (removed && email.place.pack == 0) report.octets_freed += email.place.size;
     }
-}
-
-// Its living bodies go to the end of the newest pack; durable there and pointed to, before it goes.
-base::Result<void> rewrite(OpenAccount& open, std::uint64_t pack) {
-    auto& index = open.index();
-    auto& bodies = open.bodies();
-    std::vector<Located> fresh;
-    const auto living = index.in_pack(pack);
-    if (auto good = index.db().take_error(); !good) return good;
-    for (const auto& email : living) {
-        auto file = bodies.open(email.id, email.place);
-        if (!file) return std::unexpected(file.error());
-        const auto good = intact(**file, email.place);
-        if (!good) return std::unexpected(good.error());
-        if (!*good)
-            return base::fail(base::ErrorKind::temporary, "a damaged body keeps a pack from being rewritten");
-        auto note = Bodies::note_of(**file, email.place).value_or(BodyNote());
-        note.email = email.id;
-        const auto place = bodies.add(note, {}, Range(**file, email.place));
-        if (!place) return std::unexpected(place.error());
-        fresh.push_back({email.id, *place});
-    }
-    if (auto synced = bodies.sync(); !synced) return synced;
-    Transaction all(index.db());
-    for (const auto& email : fresh) index.moved(email.id, email.place);
-    if (auto done = all.commit(); !done) return done;
-    return bodies.remove_pack(pack);
-}
-
-// What the index cannot say is not taken for dead: an error ends the step.
-base::Result<void> sweep_packs(OpenAccount& open, GarbageReport& report) {
-    const auto packs = open.bodies().packs();
-    if (!packs) return std::unexpected(packs.error());
-    std::map<std::uint64_t, std::uint64_t> live;
-    for (const auto& [number, octets] : open.index().packs()) live[number] = octets;
-    if (auto good = open.index().db().take_error(); !good) return good;
-    for (const auto& [number, size] : *packs) {
-        if (number == open.bodies().current_pack() || live[number] * 2 >= size) continue;
-        if (report.packs_removed > 0) {
-            report.more = true;
-            return {};
-        }
-        const auto done = live[number] == 0 ? open.bodies().remove_pack(number) : rewrite(open, number);
-        if (!done) {
-            open.bodies().drop();
-            base::log::warning(
-                "store.pack_kept",
-                {{"account", open.index().account().text()}, {"pack", number}, {"error", done.error().log_text}});
-            continue;
-        }
-        ++report.packs_removed;
-        report.octets_freed += size - live[number];
-    }
-    return {};
 }
 
 void trim(OpenAccount& open) {
@@ -123,10 +70,63 @@ void trim(OpenAccount& open) {
 
 }  // namespace
 
+// Its living bodies go to the end of the newest pack; durable there and pointed to, before it goes.
+base::Result<void> Bodies::rewrite(std::uint64_t pack) {
+    auto& index = *index_;
+    std::vector<Located> fresh;
+    const auto living = index.in_pack(pack);
+    if (auto good = index.db().take_error(); !good) return good;
+    for (const auto& email : living) {
+        auto file = open(email.id, email.place);
+        if (!file) return std::unexpected(file.error());
+        const auto good = intact(**file, email.place);
+        if (!good) return std::unexpected(good.error());
+        if (!*good)
+            return base::fail(base::ErrorKind::temporary, "a damaged body keeps a pack from being rewritten");
+        auto note = note_of(**file, email.place).value_or(BodyNote());
+        note.email = email.id;
+        const auto place = add(note, {}, Range(**file, email.place));
+        if (!place) return std::unexpected(place.error());
+        fresh.push_back({email.id, *place});
+    }
+    if (auto synced = sync(); !synced) return synced;
+    Transaction all(index.db());
+    for (const auto& email : fresh) index.moved(email.id, email.place);
+    if (auto done = all.commit(); !done) return done;
+    return remove_pack(pack);
+}
+
+// What the index cannot say is not taken for dead: an error ends the step.
+base::Result<void> Bodies::sweep(GarbageReport& report) {
+    const auto sizes = packs();
+    if (!sizes) return std::unexpected(sizes.error());
+    std::map<std::uint64_t, std::uint64_t> live;
+    for (const auto& [number, octets] : index_->packs()) live[number] = octets;
+    if (auto good = index_->db().take_error(); !good) return good;
+    for (const auto& [number, size] : *sizes) {
+        if (number == current_pack() || live[number] * 2 >= size) continue;
+        if (report.packs_removed > 0) {
+            report.more = true;
+            return {};
+        }
+        const auto done = live[number] == 0 ? remove_pack(number) : rewrite(number);
+        if (!done) {
+            drop();
+            base::log::warning(
+                "store.pack_kept",
+                {{"account", index_->account().text()}, {"pack", number}, {"error", done.error().log_text}});
+            continue;
+        }
+        ++report.packs_removed;
+        report.octets_freed += size - live[number];
+    }
+    return {};
+}
+
 base::Result<GarbageReport> collect_garbage(OpenAccount& open) {
     GarbageReport report;
     bury(open, report);
-    if (auto swept = sweep_packs(open, report); !swept) return std::unexpected(swept.error());
+    if (auto swept = open.bodies().sweep(report); !swept) return std::unexpected(swept.error());
     trim(open);
     if (auto done = snapshot_index(open); !done)
         base::log::warning("store.snapshot_failed",

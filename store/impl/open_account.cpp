@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/crc32c.hpp"
+#include "store/impl/bodies.hpp"
 #include "store/impl/layout.hpp"
 #include "store/impl/refuse.hpp"
 
@@ -54,6 +55,12 @@ private:
 
 }  // namespace
 
+base::Result<std::unique_ptr<BodyStore>> open_bodies(Shared& shared, const mail::AccountName& name) {
+    auto packs = Bodies::open(shared.disk, shared.folder(name) + "/bodies", shared.config.pack_size);
+    if (!packs) return std::unexpected(packs.error());
+    return *std::move(packs);
+}
+
 base::Result<std::unique_ptr<OpenAccount>> OpenAccount::open(std::shared_ptr<Shared> shared,
                                                              const mail::AccountName& name, ModSeq last) {
     auto& disk = shared->disk;
@@ -61,29 +68,27 @@ base::Result<std::unique_ptr<OpenAccount>> OpenAccount::open(std::shared_ptr<Sha
     const auto made = make_account_folder(disk, shared->config.directory, name);
     if (!made) return std::unexpected(made.error());
     std::unique_ptr<OpenAccount> out(new OpenAccount(shared, folder));
-    auto bodies = Bodies::open(disk, folder + "/bodies", shared->config.pack_size);
+    auto bodies = open_bodies(*shared, name);
     if (!bodies) return std::unexpected(bodies.error());
     out->bodies_ = *std::move(bodies);
     auto mark = shared->high_water != nullptr ? shared->high_water->get(name) : Mark{};
     if (!mark) return std::unexpected(mark.error());
     const bool fresh = !disk.status(folder + "/index.sqlite");
-    bool empty = out->bodies_->current_pack() == 0;
-    if (empty) {
-        const auto large = out->bodies_->large();
-        if (!large) return std::unexpected(large.error());
-        empty = large->empty();
-    }
-    if (fresh && !empty) {
+    const auto may_begin = out->bodies_->may_begin();
+    if (!may_begin) return std::unexpected(may_begin.error());
+    if (fresh && !*may_begin) {
         return damaged(folder + " has mail but no index.sqlite: mailctl store repair " + name.text() +
                        " makes it again");
     }
-    auto index = Index::open(folder + "/index.sqlite", name, shared->clock, empty);
+    auto index = Index::open(folder + "/index.sqlite", name, shared->clock, *may_begin);
     if (!index) return std::unexpected(index.error());
     out->index_ = *std::move(index);
     if (fresh) {
         if (auto done = disk.sync_directory(folder); !done) return std::unexpected(done.error());
     }
+    if (auto done = out->bodies_->attach(*out->index_); !done) return std::unexpected(done.error());
     if (auto done = out->index_->put_into_order(*mark, last, fresh); !done) return std::unexpected(done.error());
+    out->bodies_->committed();
     return out;
 }
 

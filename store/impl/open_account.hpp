@@ -5,13 +5,16 @@
 #include <memory>
 #include <string>
 
-#include "store/impl/bodies.hpp"
+#include "store/impl/body_store.hpp"
 #include "store/impl/index.hpp"
 #include "store/impl/shared.hpp"
 #include "store/impl/staged.hpp"
 #include "store/store.hpp"
 
 namespace posthorn::store {
+
+// Of the kind that the configuration names; makes its folders. `folder`: the account's, which is there.
+base::Result<std::unique_ptr<BodyStore>> open_bodies(Shared& shared, const mail::AccountName& name);
 
 class OpenAccount {
 public:
@@ -20,7 +23,7 @@ public:
                                                            const mail::AccountName& name, ModSeq last);
 
     Index& index() { return *index_; }
-    Bodies& bodies() { return *bodies_; }
+    BodyStore& bodies() { return *bodies_; }
     const std::string& folder() const { return folder_; }
     Shared& shared() { return *shared_; }
 
@@ -38,8 +41,8 @@ private:
 
     std::shared_ptr<Shared> shared_;
     std::string folder_;
-    std::unique_ptr<Bodies> bodies_;
     std::unique_ptr<Index> index_;
+    std::unique_ptr<BodyStore> bodies_;
 };
 
 }  // namespace posthorn::store

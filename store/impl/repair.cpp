@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/log.hpp"
+#include "store/impl/bodies.hpp"
 #include "store/impl/keeping.hpp"
 #include "store/impl/layout.hpp"
 #include "store/impl/refuse.hpp"
@@ -169,19 +170,14 @@ base::Result<void> put_in_place(Shared& shared, const std::string& folder, const
 }
 
 // Answers the orphans.
-base::Result<std::vector<EmailId>> repair_rows(Index& index, const Bodies& bodies, const base::Clock& clock,
+base::Result<std::vector<EmailId>> repair_rows(Index& index, BodyStore& bodies, const base::Clock& clock,
                                                RepairReport& report) {
+    if (auto done = bodies.attach(index); !done) return std::unexpected(done.error());
     Transaction all(index.db());
-    if (report.index_was_lost) {
-        const auto found = all_found(bodies);
-        if (!found) return std::unexpected(found.error());
-        add_bodies(index, *found, report);
-    }
-    if (auto done = drop_lost(index, bodies, report); !done) return std::unexpected(done.error());
+    auto unknown = bodies.mend(report);
+    if (!unknown) return unknown;
     index.write_counters();
     report.counted_anew = count_anew(index, clock.wall());
-    auto unknown = orphans(index, bodies);
-    if (!unknown) return unknown;
     if (auto done = all.commit(); !done) return std::unexpected(done.error());
     return unknown;
 }
@@ -200,6 +196,16 @@ base::Result<void> make_it_new(Shared& shared, const std::string& path, const ma
 
 }  // namespace
 
+base::Result<std::vector<EmailId>> Bodies::mend(RepairReport& report) {
+    if (report.index_was_lost) {
+        const auto found = all_found(*this);
+        if (!found) return std::unexpected(found.error());
+        add_bodies(*index_, *found, report);
+    }
+    if (auto done = drop_lost(*index_, *this, report); !done) return std::unexpected(done.error());
+    return orphans(*index_, *this);
+}
+
 base::Result<RepairReport> repair_account(const std::shared_ptr<Shared>& shared, const mail::AccountName& name,
                                           ModSeq last) {
     auto& disk = shared->disk;
@@ -214,7 +220,7 @@ base::Result<RepairReport> repair_account(const std::shared_ptr<Shared>& shared,
     if (report.index_was_lost) {
         if (auto done = begin_anew(*shared, folder, work, report); !done) return std::unexpected(done.error());
     }
-    auto bodies = Bodies::open(disk, folder + "/bodies", shared->config.pack_size);
+    auto bodies = open_bodies(*shared, name);
     if (!bodies) return std::unexpected(bodies.error());
     std::vector<EmailId> unknown;
     {
@@ -230,7 +236,7 @@ base::Result<RepairReport> repair_account(const std::shared_ptr<Shared>& shared,
     if (report.index_was_lost) {
         if (auto done = put_in_place(*shared, folder, work); !done) return std::unexpected(done.error());
     }
-    for (const auto email : unknown) report.orphans_removed += (*bodies)->remove_large(email) ? 1U : 0U;
+    for (const auto email : unknown) report.orphans_removed += (*bodies)->remove(email, {}) ? 1U : 0U;
     if (report.dropped == 0 && !report.index_was_lost) return report;
     base::log::notice("store.repaired", {{"account", name.text()},
                                          {"index_was_lost", report.index_was_lost},
