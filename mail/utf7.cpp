@@ -1,4 +1,4 @@
-#include "proto/imap/utf7.hpp"
+#include "mail/utf7.hpp"
 
 #include <array>
 #include <cstdint>
@@ -6,7 +6,7 @@
 #include "base/ascii.hpp"
 #include "base/utf8.hpp"
 
-namespace posthorn::imap {
+namespace posthorn::mail {
 namespace {
 
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
@@ -77,7 +77,7 @@ private:
 };
 
 // What stands between '&' and '-'. False: it is no UTF-16, or could have been written plainly.
-bool decode_shifted(std::string_view text, std::string& out) {
+bool decode_shifted(std::string_view text, std::string_view also, std::string& out) {
     std::uint32_t bits = 0;
     unsigned count = 0;
     char32_t high = 0;
@@ -96,7 +96,9 @@ bool decode_shifted(std::string_view text, std::string& out) {
             high = 0;
         } else if (unit >= 0xD800 && unit <= 0xDBFF) {
             high = unit;
-        } else if ((unit >= 0xDC00 && unit <= 0xDFFF) || (unit >= ' ' && unit <= '~')) {
+        } else if (unit >= 0xDC00 && unit <= 0xDFFF) {
+            return false;
+        } else if (unit >= ' ' && unit <= '~' && also.find(static_cast<char>(unit)) == std::string_view::npos) {
             return false;
         } else {
             put_utf8(out, unit);
@@ -107,24 +109,25 @@ bool decode_shifted(std::string_view text, std::string& out) {
 
 }  // namespace
 
-std::string encode_utf7(std::string_view utf8) {
+std::string encode_utf7(std::string_view utf8, std::string_view also) {
+    const auto plain = [&](char c) { return base::is_print(c) && also.find(c) == std::string_view::npos; };
     std::string out;
     for (std::size_t at = 0; at < utf8.size();) {
         if (utf8[at] == '&') {
             out += "&-";
             ++at;
-        } else if (base::is_print(utf8[at])) {
+        } else if (plain(utf8[at])) {
             out += utf8[at++];
         } else {
             Shift shift(out);
-            while (at < utf8.size() && !base::is_print(utf8[at])) shift.put(take_character(utf8, at));
+            while (at < utf8.size() && !plain(utf8[at])) shift.put(take_character(utf8, at));
             shift.end();
         }
     }
     return out;
 }
 
-std::optional<std::string> decode_utf7(std::string_view text) {
+std::optional<std::string> decode_utf7(std::string_view text, std::string_view also) {
     if (!base::is_ascii(text)) {
         if (!base::valid_utf8(text)) return std::nullopt;
         return std::string(text);
@@ -140,7 +143,7 @@ std::optional<std::string> decode_utf7(std::string_view text) {
         const auto shifted = text.substr(at + 1, end - at - 1);
         if (shifted.empty()) {
             out += '&';
-        } else if (!decode_shifted(shifted, out)) {
+        } else if (!decode_shifted(shifted, also, out)) {
             return std::nullopt;
         }
         at = end;
@@ -148,4 +151,4 @@ std::optional<std::string> decode_utf7(std::string_view text) {
     return out;
 }
 
-}  // namespace posthorn::imap
+}  // namespace posthorn::mail
