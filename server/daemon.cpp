@@ -315,12 +315,12 @@ base::Result<void> Daemon::serve() {
     }
     p.loops->start();
     p.admin->start();
+    p.store->start(p.admin->at(0));
     if (auto started = p.delivery->start(); !started) return started;
     p.receiver->start(*p.queue,
                       {.directory = &p.auth->directory(), .provider = &p.auth->provider(), .store = p.store.get()});
     p.imap->start(p.auth->provider(), *p.store);
     p.pop3->start(p.auth->provider(), *p.store);
-    p.store->start(p.admin->at(0));
     p.control->start();
     if (p.health) p.health->start();
     if (p.exporter) p.exporter->start();

@@ -6,6 +6,11 @@ base::config::Table<Config> config_table() {
     using namespace base::config;
     using namespace std::chrono_literals;
     return Table<Config>("The mailboxes.")
+        .key(
+            "backend", &Config::backend,
+            choice<BackendKind>({{"packs", BackendKind::packs}, {"maildir", BackendKind::maildir}}),
+            "How mail is kept: in files of this server alone, or in a Maildir for each account that other programs "
+            "may read and write at the same time. To change it later, export the accounts and import them again.")
         .key("pack_limit", &Config::pack_limit, size<std::uint64_t>({0, std::uint64_t{1} << 20U}),
              "A message up to this size is kept in a file with others, a larger one in a file of its own.")
         .key("pack_size", &Config::pack_size,

@@ -10,8 +10,11 @@
 
 namespace posthorn::store {
 
+enum class BackendKind : std::uint8_t { packs, maildir };
+
 struct Config {
     std::string directory;  // [server] data_dir + "/data"; made when absent
+    BackendKind backend = BackendKind::packs;
 
     std::uint64_t pack_limit = std::uint64_t{64} << 10U;  // octets: a body up to here goes into a pack file
     std::uint64_t pack_size = std::uint64_t{32} << 20U;   // octets: a pack that has them is followed by a new one

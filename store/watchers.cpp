@@ -77,6 +77,11 @@ std::unique_ptr<Subscription> Watchers::add(net::Loop& loop, const mail::Account
     return std::make_unique<Watching<Table>>(table_, account, std::move(watcher));
 }
 
+bool Watchers::any(const mail::AccountName& account) const {
+    const std::lock_guard lock(table_->mutex);
+    return table_->watchers.contains(account);
+}
+
 void Watchers::tell(const mail::AccountName& account, ModSeq modseq, const std::vector<MailboxId>& mailboxes) {
     const std::lock_guard lock(table_->mutex);
     const auto found = table_->watchers.find(account);

@@ -21,6 +21,7 @@ public:
     // Subscriptions may outlive this.
     std::unique_ptr<Subscription> add(net::Loop& loop, const mail::AccountName& account,
                                       std::function<void(const Notice&)> tell);
+    bool any(const mail::AccountName& account) const;
     // Posts to the loops of those who watch the account; one that still has a notice waiting gets this one with it.
     void tell(const mail::AccountName& account, ModSeq modseq, const std::vector<MailboxId>& mailboxes);
 

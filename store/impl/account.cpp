@@ -100,6 +100,8 @@ void Account::work_on(std::deque<Work>& works) {
             works.pop_front();
             continue;
         }
+        hear();
+        if (!open_) continue;
         const auto kind = works.front().kind;
         if (kind == Work::Kind::read || kind == Work::Kind::alone) {
             auto work = std::move(works.front());
@@ -119,6 +121,29 @@ void Account::work_on(std::deque<Work>& works) {
             }
             write_group(group);
         }
+        if (spoiled_) close_now();
+    }
+}
+
+// What others did to the files goes into the index before anything is asked of it.
+void Account::hear() {
+    bool good = true;
+    while (good && open_ && open_->bodies().news()) {
+        std::vector<Work> one;
+        one.push_back({.kind = Work::Kind::write,
+                       .run = [](OpenAccount* open) -> std::optional<base::Error> {
+                           auto taken = open->bodies().take_news();
+                           if (!taken) return taken.error();
+                           return std::nullopt;
+                       },
+                       .end =
+                           [this, &good](const base::Error* error) {
+                               if (error == nullptr) return;
+                               good = false;
+                               base::log::warning("store.news_failed",
+                                                  {{"account", name_.text()}, {"error", error->log_text}});
+                           }});
+        write_group(one);
         if (spoiled_) close_now();
     }
 }

@@ -145,6 +145,7 @@ public:
     // ---- what is thrown away, and brought back (index_graves.cpp)
     // Emails expunged before that time, at most so many: their rows go, their bodies may.
     std::vector<Located> bury(base::WallTime before, std::size_t limit);
+    void bury(EmailId email);  // that is in its grave
     base::Result<std::uint64_t> undelete(base::WallTime since);
     void forget_deliveries(base::WallTime before);
     // Live octets of each pack, and the emails of one.

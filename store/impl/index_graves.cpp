@@ -23,16 +23,20 @@ std::vector<Located> Index::bury(base::WallTime before, std::size_t limit) {
             base::to_ms(before), limit);
         while (old.next()) out.push_back(located(old));
     }
-    for (const auto& email : out) {
-        db_->run("DELETE FROM grave WHERE email = ?", email.id);
-        db_->run("DELETE FROM summary WHERE email = ?", email.id);
-        const auto thread = db_->value("DELETE FROM email WHERE id = ? RETURNING thread", email.id);
-        if (db_->value("SELECT count(*) FROM email WHERE thread = ?", thread) == 0)
-            db_->run("DELETE FROM thread_key WHERE thread = ?", thread);
-        counters_.grave_bytes -= email.place.size;
-        counters_.grave_messages -= 1;
-    }
+    for (const auto& email : out) bury(email.id);
     return out;
+}
+
+void Index::bury(EmailId email) {
+    db_->run("DELETE FROM grave WHERE email = ?", email);
+    db_->run("DELETE FROM summary WHERE email = ?", email);
+    auto gone = db_->query("DELETE FROM email WHERE id = ? RETURNING thread, size", email);
+    if (!gone.next()) return;
+    const auto thread = gone.integer(0);
+    if (db_->value("SELECT count(*) FROM email WHERE thread = ?", thread) == 0)
+        db_->run("DELETE FROM thread_key WHERE thread = ?", thread);
+    counters_.grave_bytes -= gone.uinteger(1);
+    counters_.grave_messages -= 1;
 }
 
 base::Result<std::uint64_t> Index::undelete(base::WallTime since) {

@@ -37,6 +37,23 @@ base::Result<void> put(base::Disk& disk, const std::string& folder, const std::s
     return disk.sync_directory(folder);
 }
 
+std::string name_of(BackendKind backend) { return backend == BackendKind::maildir ? "maildir" : "packs"; }
+
+// "1": packs; "1 maildir".
+std::string version_text(BackendKind backend) {
+    return std::to_string(kLayoutVersion) + (backend == BackendKind::packs ? "" : ' ' + name_of(backend)) + '\n';
+}
+
+std::unexpected<base::Error> other_backend(const std::string& directory, BackendKind is, BackendKind wanted) {
+    return base::fail(
+        base::ErrorKind::permanent,
+        directory + " was made with [store] backend = \"" + name_of(is) + "\", the configuration says \"" +
+            name_of(wanted) +
+            "\": set it back; to move the mail, export each account with the old "
+            "setting (mailctl store export), start with a new data folder and the new one, and import "
+            "them (mailctl store import)");
+}
+
 std::unexpected<base::Error> other_version(const std::string& directory, const std::string& text) {
     std::string shown = text.substr(0, text.find('\n'));
     for (char& c : shown) c = c >= ' ' && c <= '~' ? c : '?';
@@ -79,24 +96,27 @@ std::optional<mail::AccountName> account_of(base::Disk& disk, const std::string&
 
 }  // namespace
 
-base::Result<void> prepare_layout(base::Disk& disk, const std::string& directory) {
+base::Result<void> prepare_layout(base::Disk& disk, const std::string& directory, BackendKind backend) {
     if (auto made = disk.make_directory(directory, 0750); !made) return made;
     const auto text = content(disk, directory + kVersionFile);
     if (text) {
-        if (*text != std::to_string(kLayoutVersion) + '\n') return other_version(directory, *text);
+        const auto other = backend == BackendKind::packs ? BackendKind::maildir : BackendKind::packs;
+        if (*text == version_text(other)) return other_backend(directory, other, backend);
+        if (*text != version_text(backend)) return other_version(directory, *text);
         return empty_staging(disk, directory);
     }
     if (text.error().code != ENOENT) return std::unexpected(text.error());
     const auto names = disk.list(directory);
     if (!names) return std::unexpected(names.error());
     if (std::ranges::any_of(*names, [](const auto& name) { return !name.starts_with('.'); })) {
-        return base::fail(
-            base::ErrorKind::permanent,
-            directory + " has content but no .layout-version: if it is a store of this server, write \"" +
-                std::to_string(kLayoutVersion) + "\" and a newline into that file; else name another folder");
+        return base::fail(base::ErrorKind::permanent,
+                          directory +
+                              " has content but no .layout-version: if it is a store of this server, write \"" +
+                              version_text(backend).substr(0, version_text(backend).size() - 1) +
+                              "\" and a newline into that file; else name another folder");
     }
     if (auto done = empty_staging(disk, directory); !done) return done;
-    return put(disk, directory, kVersionFile, std::to_string(kLayoutVersion) + '\n');
+    return put(disk, directory, kVersionFile, version_text(backend));
 }
 
 base::Result<void> make_account_folder(base::Disk& disk, const std::string& directory,

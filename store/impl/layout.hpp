@@ -7,14 +7,15 @@
 #include "base/disk.hpp"
 #include "base/result.hpp"
 #include "mail/account.hpp"
+#include "store/config.hpp"
 
 namespace posthorn::store {
 
 inline constexpr int kLayoutVersion = 1;
 
 // Makes the data folder and its version file where there is none, and empties the staging folder. A folder of another
-// version, or with content but no version, is refused: a permanent error that says what to do.
-base::Result<void> prepare_layout(base::Disk& disk, const std::string& directory);
+// version or backend, or with content but no version, is refused: a permanent error that says what to do.
+base::Result<void> prepare_layout(base::Disk& disk, const std::string& directory, BackendKind backend);
 
 // Domain folder 0750, account folder 0700, durable; success when they are there.
 base::Result<void> make_account_folder(base::Disk& disk, const std::string& directory,

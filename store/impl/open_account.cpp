@@ -5,6 +5,7 @@
 #include "base/crc32c.hpp"
 #include "store/impl/bodies.hpp"
 #include "store/impl/layout.hpp"
+#include "store/impl/maildir.hpp"
 #include "store/impl/refuse.hpp"
 
 namespace posthorn::store {
@@ -56,6 +57,11 @@ private:
 }  // namespace
 
 base::Result<std::unique_ptr<BodyStore>> open_bodies(Shared& shared, const mail::AccountName& name) {
+    if (shared.config.backend == BackendKind::maildir) {
+        auto maildir = Maildir::open(shared, name);
+        if (!maildir) return std::unexpected(maildir.error());
+        return *std::move(maildir);
+    }
     auto packs = Bodies::open(shared.disk, shared.folder(name) + "/bodies", shared.config.pack_size);
     if (!packs) return std::unexpected(packs.error());
     return *std::move(packs);

@@ -12,6 +12,7 @@
 #include "net/pool.hpp"
 #include "store/config.hpp"
 #include "store/high_water.hpp"
+#include "store/impl/maildir_watch.hpp"
 #include "store/watchers.hpp"
 
 namespace posthorn::store {
@@ -24,6 +25,7 @@ struct Shared {
     HighWater* high_water = nullptr;  // null: none is kept
     base::Metrics& metrics;
     Watchers watchers{};
+    std::unique_ptr<MaildirWatch> maildir_watch{};  // null: nobody listens; set once, before accounts are open
     std::atomic<std::uint64_t> next_staged{1};
     std::atomic<std::int64_t> forget_before{0};  // deliveries older than this, ms since 1970
     std::atomic<std::size_t> open_accounts{0};

@@ -81,7 +81,24 @@ std::vector<mail::AccountName> SqliteStore::known() const {
     return out;
 }
 
-void SqliteStore::start(net::Loop& loop) { net::spawn(loop, "store.garbage", collect_all(loop, alive_)); }
+void SqliteStore::start(net::Loop& loop) {
+    net::spawn(loop, "store.garbage", collect_all(loop, alive_));
+    if (shared_->config.backend != BackendKind::maildir) return;
+    auto watch = MaildirWatch::start([this](const Account& account) { listen(account); });
+    if (watch)
+        shared_->maildir_watch = *std::move(watch);
+    else
+        base::log::warning("store.maildir_deaf", {{"error", watch.error().log_text}});
+}
+
+// Its turn begins with what was heard.
+void SqliteStore::listen(const Account& account) {
+    const auto turns = find(account);
+    if (!turns) return;
+    (void)turns->submit({.kind = Work::Kind::read,
+                         .run = [](OpenAccount*) -> std::optional<base::Error> { return std::nullopt; },
+                         .end = [](const base::Error*) {}});
+}
 
 net::Task<> SqliteStore::collect_all(net::Loop& loop, std::shared_ptr<const std::atomic<bool>> alive) {
     auto& metrics = shared_->metrics;

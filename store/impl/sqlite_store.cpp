@@ -35,7 +35,9 @@ base::Result<std::unique_ptr<Backend>> open_store(Config config, Ports ports) {
 }
 
 base::Result<std::unique_ptr<SqliteStore>> SqliteStore::open(Config config, Ports ports) {
-    if (auto ready = prepare_layout(ports.disk, config.directory); !ready) return std::unexpected(ready.error());
+    if (auto ready = prepare_layout(ports.disk, config.directory, config.backend); !ready)
+        return std::unexpected(ready.error());
+    if (config.backend == BackendKind::maildir) config.pack_limit = 0;  // all are staged, side by side
     auto shared = std::make_shared<Shared>(std::move(config), ports.disk, ports.pool, ports.clock, ports.high_water,
                                            ports.metrics);
     ports.metrics.gauge_callback("posthorn_store_open_accounts", "Accounts whose index is open.",
@@ -47,6 +49,7 @@ SqliteStore::~SqliteStore() { SqliteStore::stop(); }
 
 void SqliteStore::stop() {
     *alive_ = false;
+    if (shared_->maildir_watch) shared_->maildir_watch->stop();
     std::unordered_map<Account, std::shared_ptr<Turns>> all;
     {
         const std::lock_guard lock(mutex_);

@@ -89,6 +89,7 @@ private:
     // Until `alive` is false.
     net::Task<> collect_all(net::Loop& loop, std::shared_ptr<const std::atomic<bool>> alive);
     std::vector<Account> known() const;
+    void listen(const Account& account);  // something was heard of its Maildir
 
     std::shared_ptr<Shared> shared_;
     const std::shared_ptr<std::atomic<bool>> alive_ = std::make_shared<std::atomic<bool>>(true);

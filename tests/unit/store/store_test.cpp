@@ -37,3 +37,16 @@ TEST_CASE("a store on files keeps the contract with one account open at a time")
     config.pack_size = 100;
     check_store_contract([&] { return std::make_unique<FileHarness>(config); });
 }
+
+TEST_CASE("a store on Maildirs keeps the contract") {
+    Config config;
+    config.backend = BackendKind::maildir;
+    check_store_contract([&] { return std::make_unique<FileHarness>(config); });
+}
+
+TEST_CASE("a store on Maildirs keeps the contract with one account open at a time") {
+    Config config;
+    config.backend = BackendKind::maildir;
+    config.max_open_accounts = 1;
+    check_store_contract([&] { return std::make_unique<FileHarness>(config); });
+}
