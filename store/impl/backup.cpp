@@ -33,17 +33,35 @@ base::Result<void> link_or_copy(const std::string& from, const std::string& to) 
     return {};
 }
 
+// What others keep in a Maildir for themselves they may change in place: a link would change with it.
+bool belongs(const std::string& name) { return !name.starts_with("dovecot") || name == "dovecot-keywords"; }
+
 base::Result<void> take_files(base::Disk& disk, const std::string& from, const std::string& to,
                               BackupReport& report) {
     if (auto made = disk.make_directory(to, 0700); !made) return made;
-    const auto names = disk.list(from);
-    if (!names) return std::unexpected(names.error());
-    for (const auto& name : *names) {
-        if (auto done = link_or_copy(from + '/' + name, to + '/' + name); !done) return done;
-        const auto status = disk.status(to + '/' + name);
-        if (!status) return std::unexpected(status.error());
-        ++report.files;
-        report.octets += status->size;
+    // A file that another renames meanwhile is found under its new name in the next pass.
+    for (bool again = true; again;) {
+        again = false;
+        const auto names = disk.list(from);
+        if (!names) return std::unexpected(names.error());
+        for (const auto& name : *names) {
+            const auto source = from + '/' + name;
+            const auto target = to + '/' + name;
+            const auto status = disk.status(source);
+            if (!belongs(name) || (status && disk.status(target) && status->regular)) continue;
+            auto done = !status           ? base::Result<void>(std::unexpected(status.error()))
+                        : status->regular ? link_or_copy(source, target)
+                        : from.ends_with("/tmp") || name == "tmp" ? disk.make_directory(target, 0700)
+                                                                  : take_files(disk, source, target, report);
+            if (!done && done.error().code == ENOENT) {
+                again = true;
+                continue;
+            }
+            if (!done) return done;
+            if (!status->regular) continue;
+            ++report.files;
+            report.octets += status->size;
+        }
     }
     return disk.sync_directory(to);
 }
@@ -91,8 +109,10 @@ base::Result<BackupReport> restore_account(const std::shared_ptr<Shared>& shared
                                            const std::string& folder, ModSeq last) {
     auto& disk = shared->disk;
     if (!folder.starts_with('/')) return refuse(EINVAL, folder + " is no absolute path");
-    if (!disk.status(folder + "/index.sqlite") || !disk.status(folder + "/bodies"))
-        return refuse(ENOENT, folder + " is no backup of an account");
+    const bool maildir = shared->config.backend == BackendKind::maildir;
+    if (!disk.status(folder + "/index.sqlite") || !disk.status(folder + "/bodies") ||
+        static_cast<bool>(disk.status(folder + "/Maildir")) != maildir)
+        return refuse(ENOENT, folder + " is no backup of an account of this kind of store");
     if (auto made = make_account_folder(disk, shared->config.directory, name); !made)
         return std::unexpected(made.error());
     const auto number = std::to_string(shared->next_staged.fetch_add(1));
@@ -108,6 +128,9 @@ base::Result<BackupReport> restore_account(const std::shared_ptr<Shared>& shared
             if (auto done = (*backup)->copy_to(fresh + "/index.sqlite"); !done) return done;
         }
         if (auto done = take_files(disk, folder + "/bodies", fresh + "/bodies", report); !done) return done;
+        if (maildir) {
+            if (auto done = take_files(disk, folder + "/Maildir", fresh + "/Maildir", report); !done) return done;
+        }
         const auto messages = make_it_an_old_copy(*shared, name, fresh + "/index.sqlite", last);
         if (!messages) return std::unexpected(messages.error());
         report.messages = *messages;

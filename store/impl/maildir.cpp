@@ -221,12 +221,11 @@ base::Result<void> Maildir::sync() {
     return {};
 }
 
-// Nothing of the transaction was: what was looked at in it is to be looked at again.
 void Maildir::drop() {
     for (const auto& [email, base] : added_) (void)disk_.unlink(root_ + "/tmp/" + base);
     added_.clear();
     folders_.clear();
-    all_unknown_ = true;
+    if (std::exchange(looking_, false)) all_unknown_ = true;  // what was seen is to be looked at again
 }
 
 // ---- bytes go out, and away

@@ -130,6 +130,7 @@ private:
     bool all_unknown_ = true;                     // nobody has looked at anything
     bool folders_unknown_ = false;
     std::set<std::string> unknown_;  // folders that may be other than they are known
+    bool looking_ = false;           // what was seen is not committed yet
     std::uint64_t budget_ = 0;       // of messages that one turn still takes
     bool deaf_ = false;              // the kernel watches no more: it was logged
 };

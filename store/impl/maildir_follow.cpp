@@ -33,6 +33,7 @@ std::string directory_of(const std::string& path) { return path.substr(0, path.r
 }  // namespace
 
 void Maildir::committed() {
+    looking_ = false;
     if (done_ == index_->counters().modseq && added_.empty() && behind_.empty()) return;
     auto behind = std::exchange(behind_, {});
     auto done = follow(behind);
@@ -67,6 +68,10 @@ base::Result<void> Maildir::follow(const std::set<std::pair<MailboxId, Uid>>& be
     if (auto cleared = clear_staged(); !cleared) return cleared;
     for (const auto mailbox : removed) {
         if (auto gone = remove_folder(mailbox); !gone) return gone;
+    }
+    // Who was made under the name of one that went has its place now.
+    if (!removed.empty()) {
+        if (auto named = follow_mailboxes(what.mailboxes, removed); !named) return named;
     }
     if (auto synced = sync_touched(); !synced) return synced;
     const auto upto = index_->counters().modseq;

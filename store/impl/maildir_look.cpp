@@ -75,6 +75,7 @@ bool Maildir::expected(const std::string& directory, const std::string& name, bo
 
 base::Result<void> Maildir::take_news() {
     budget_ = kBudget;
+    looking_ = true;
     if (all_unknown_ || folders_unknown_) {
         if (auto looked = look_folders(); !looked) return looked;
         if (all_unknown_) {

@@ -91,13 +91,16 @@ void SqliteStore::start(net::Loop& loop) {
         base::log::warning("store.maildir_deaf", {{"error", watch.error().log_text}});
 }
 
-// Its turn begins with what was heard.
+// Its turn begins with what was heard. One that is being removed is left in peace.
 void SqliteStore::listen(const Account& account) {
     const auto turns = find(account);
     if (!turns) return;
-    (void)turns->submit({.kind = Work::Kind::read,
-                         .run = [](OpenAccount*) -> std::optional<base::Error> { return std::nullopt; },
-                         .end = [](const base::Error*) {}});
+    (void)shared_->pool.submit([shared = shared_, turns] {
+        if (!shared->disk.status(shared->folder(turns->name()) + "/bodies")) return;
+        (void)turns->submit({.kind = Work::Kind::read,
+                             .run = [](OpenAccount*) -> std::optional<base::Error> { return std::nullopt; },
+                             .end = [](const base::Error*) {}});
+    });
 }
 
 net::Task<> SqliteStore::collect_all(net::Loop& loop, std::shared_ptr<const std::atomic<bool>> alive) {

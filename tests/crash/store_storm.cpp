@@ -1,8 +1,9 @@
 // kill -9 in a storm on the store, and the account of it.
 //
-//   store_storm --kills N [--seed S]      runs a child that delivers, deletes, copies and flags from many coroutines,
+//   store_storm --kills N [--seed S] [--backend packs|maildir]
+//                                         runs a child that delivers, deletes, copies and flags from many coroutines,
 //                                         kills it at any moment, and looks what is there; N times on one store
-//   store_storm --work FOLDER SEED        that child; it never ends by itself
+//   store_storm --work FOLDER SEED BACKEND    that child; it never ends by itself
 //
 // The child writes down what it was told ("D": delivered) and, before it asks for it, what it takes away ("X"). What
 // was told must be there, once, whole; what was not told may be there. UIDs are never given twice.
@@ -59,8 +60,9 @@ private:
     std::unique_ptr<base::sqlite::Database> db_;
 };
 
-Config config_of(const std::string& folder) {
+Config config_of(const std::string& folder, const std::string& backend) {
     Config config;
+    config.backend = backend == "maildir" ? BackendKind::maildir : BackendKind::packs;
     config.directory = folder + "/data";
     config.pack_limit = 4096;
     config.pack_size = 256 << 10;
@@ -167,12 +169,12 @@ net::Task<> disturb(Storm& storm, net::Loop& loop) {
     }
 }
 
-int work(const std::string& folder, std::uint64_t seed) {
+int work(const std::string& folder, std::uint64_t seed, const std::string& backend) {
     Storm storm(folder, seed);
     const auto loops = net::make_loops(2);
     const auto pool = net::make_pool("store", 4, 10'000);
     auto opened =
-        open_store(config_of(folder), {*storm.disk, *pool, storm.clock, storm.metrics, &storm.high_water});
+        open_store(config_of(folder, backend), {*storm.disk, *pool, storm.clock, storm.metrics, &storm.high_water});
     if (!opened) {
         std::fprintf(stderr, "%s\n", opened.error().log_text.c_str());
         return 1;
@@ -234,8 +236,8 @@ net::Task<> keep(net::Task<base::Result<T>> task, std::optional<base::Result<T>>
 
 class Look {
 public:
-    explicit Look(const std::string& folder) : high_water_(folder + "/marks.sqlite") {
-        auto opened = open_store(config_of(folder), {*disk_, *pool_, clock_, metrics_, &high_water_});
+    Look(const std::string& folder, const std::string& backend) : high_water_(folder + "/marks.sqlite") {
+        auto opened = open_store(config_of(folder, backend), {*disk_, *pool_, clock_, metrics_, &high_water_});
         if (!opened) throw std::runtime_error(opened.error().log_text);
         store_ = *std::move(opened);
     }
@@ -302,15 +304,15 @@ private:
     std::unique_ptr<Backend> store_;
 };
 
-pid_t start(const std::string& folder, std::uint64_t seed) {
+pid_t start(const std::string& folder, std::uint64_t seed, const std::string& backend) {
     const auto text = std::to_string(seed);
     const pid_t child = ::fork();
     if (child != 0) return child;
-    ::execl("/proc/self/exe", "store_storm", "--work", folder.c_str(), text.c_str(), nullptr);
+    ::execl("/proc/self/exe", "store_storm", "--work", folder.c_str(), text.c_str(), backend.c_str(), nullptr);
     std::_Exit(127);
 }
 
-int storm(int kills, std::uint64_t seed) {
+int storm(int kills, std::uint64_t seed, const std::string& backend) {
     char name[] = "/var/tmp/store-storm-XXXXXX";
     const std::string folder = ::mkdtemp(name);
     base::SeededRandom random(seed);
@@ -319,7 +321,7 @@ int storm(int kills, std::uint64_t seed) {
     std::size_t messages = 0;
     int round = 0;
     for (; round < kills && wrong.empty(); ++round) {
-        const pid_t child = start(folder, seed + static_cast<std::uint64_t>(round));
+        const pid_t child = start(folder, seed + static_cast<std::uint64_t>(round), backend);
         // Until it was told something more: a machine under load may take its time to get there.
         const auto size = [&] {
             std::error_code none;
@@ -334,7 +336,7 @@ int storm(int kills, std::uint64_t seed) {
         ::waitpid(child, &status, 0);
         if (!WIFSIGNALED(status)) wrong.push_back("the child ended by itself");
         const auto notes = read_notes(folder, wrong);
-        Look look(folder);
+        Look look(folder, backend);
         for (const auto& account : kAccounts) {
             const auto found = notes.find(account.local);
             if (found != notes.end()) look.at(account, found->second, wrong);
@@ -357,15 +359,17 @@ int storm(int kills, std::uint64_t seed) {
 
 int main(int argc, char** argv) {
     const std::vector<std::string> words(argv + 1, argv + argc);
-    if (words.size() == 3 && words[0] == "--work") return work(words[1], std::stoull(words[2]));
+    if (words.size() == 4 && words[0] == "--work") return work(words[1], std::stoull(words[2]), words[3]);
     int kills = 10;
     std::uint64_t seed = 1;
+    std::string backend = "packs";
     for (std::size_t i = 0; i + 1 < words.size(); i += 2) {
         if (words[i] == "--kills") kills = std::stoi(words[i + 1]);
         if (words[i] == "--seed") seed = std::stoull(words[i + 1]);
+        if (words[i] == "--backend") backend = words[i + 1];
     }
     try {
-        return storm(kills, seed);
+        return storm(kills, seed, backend);
     } catch (const std::exception& error) {
         std::printf("%s\ntests: 0 passed, 1 failed\n", error.what());
         return 1;
