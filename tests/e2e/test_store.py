@@ -10,8 +10,9 @@ from harness.wait import until
 ANN = "ann@example.org"
 
 
-def _storm(t, kills):
-    done = subprocess.run([t.build / "tests/crash/store_storm", "--kills", str(kills)], text=True, capture_output=True)
+def _storm(t, kills, backend="packs"):
+    done = subprocess.run([t.build / "tests/crash/store_storm", "--kills", str(kills), "--backend", backend], text=True,
+                          capture_output=True)
     print(done.stdout[-4000:], done.stderr[-2000:])
     assert done.returncode == 0
 
@@ -26,6 +27,17 @@ def kill_9_in_a_storm_on_an_account_loses_nothing(t):
 @long
 def kill_9_thirty_times_in_a_storm_on_an_account_loses_nothing(t):
     _storm(t, 30)
+
+
+@within(120)
+def kill_9_in_a_storm_on_a_maildir_loses_nothing(t):
+    _storm(t, 3, "maildir")
+
+
+@within(400)
+@long
+def kill_9_thirty_times_in_a_storm_on_a_maildir_loses_nothing(t):
+    _storm(t, 30, "maildir")
 
 
 def _home(t):

@@ -117,6 +117,12 @@ class Context:
         self.closing.append(server.stop)
         return server
 
+    def doveadm(self, maildir: Path) -> dovecot.Doveadm:
+        self.need_root()
+        if dovecot.find(self.build) is None:
+            self.skip("no Dovecot")
+        return dovecot.Doveadm(self._folder("a"), self.build, maildir)
+
     def disk(self, size="96M") -> Disk:
         self.need_root()
         try:

@@ -61,6 +61,48 @@ def find(build: Path):
     return None
 
 
+DOVEADM = """\
+log_path = /dev/stderr
+mail_location = maildir:{maildir}
+mail_uid = 1000
+mail_gid = 1000
+default_internal_user = {owner}
+default_internal_group = {owner}
+default_login_user = nobody
+ssl = no
+stats_writer_socket_path =
+"""
+
+
+def _in_its_place(root: Path, command, user=False):
+    """The command as it runs where a package would have put its parts. user: under a user namespace, in which the files
+    of root are those of user 1000: Dovecot never touches mail as root."""
+    own = "unshare --user --map-user=1000 --map-group=1000 " if user else ""
+    if root == Path("/"):
+        return ["sh", "-c", f'exec {own}"$@"', "sh", *command]
+    mounts = "".join(f"mount -t overlay overlay -o lowerdir={root}{at}:{at} {at} && " for at in ("/usr/lib", "/usr/bin"))
+    return ["unshare", "--mount", "sh", "-c", f'{mounts}exec {own}"$@"', "sh", *command]
+
+
+class Doveadm:
+    """Dovecot's hand on a Maildir, without a server of its own."""
+
+    def __init__(self, folder: Path, build: Path, maildir: Path):
+        self.root = find(build)
+        assert self.root, "no Dovecot; ./dev test fetches it"
+        folder.mkdir(parents=True)
+        self.conf = folder / "conf"
+        self.conf.write_text(DOVEADM.format(maildir=maildir, owner=OWNER))
+        self.env = dict(os.environ, LC_ALL="C", USER="ann", HOME=str(folder))
+
+    def __call__(self, *args, input=b"") -> str:
+        command = [str(self.root / "usr/bin/doveadm"), "-c", str(self.conf), *map(str, args)]
+        done = subprocess.run(_in_its_place(self.root, command, user=True), env=self.env, input=input, capture_output=True,
+                              timeout=60)
+        assert done.returncode == 0, f"doveadm {args}: status {done.returncode}\n{done.stderr.decode()}"
+        return done.stdout.decode()
+
+
 class Dovecot:
     def __init__(self, folder: Path, build: Path, users):
         """users: addresses; others are refused."""
@@ -80,11 +122,7 @@ class Dovecot:
         (folder / "conf").write_text(CONF.format(dir=folder, owner=OWNER))
 
     def start(self):
-        command = [str(self.root / "usr/sbin/dovecot"), "-F", "-c", str(self.dir / "conf")]
-        if self.root != Path("/"):  # it looks for its parts where a package would have put them
-            mounts = "".join(f"mount -t overlay overlay -o lowerdir={self.root}{at}:{at} {at} && "
-                             for at in ("/usr/lib", "/usr/bin"))
-            command = ["unshare", "--mount", "sh", "-c", mounts + 'exec "$@"', "sh", *command]
+        command = _in_its_place(self.root, [str(self.root / "usr/sbin/dovecot"), "-F", "-c", str(self.dir / "conf")])
         self.process = subprocess.Popen(command, env=self.env, stdin=subprocess.DEVNULL,
                                         stdout=(self.dir / "out").open("ab"), stderr=subprocess.STDOUT,
                                         start_new_session=True)
