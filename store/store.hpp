@@ -27,6 +27,7 @@
 #include "net/loop.hpp"
 #include "net/task.hpp"
 #include "store/body.hpp"
+#include "store/text_query.hpp"
 #include "store/values.hpp"
 
 namespace posthorn::store {
@@ -109,6 +110,13 @@ public:
                                                 bool summaries) = 0;
     virtual Task<MailboxChanges> changes(net::Loop& loop, Account account, UidScope mailbox, ModSeq since) = 0;
     virtual Task<std::shared_ptr<Body>> open(net::Loop& loop, Account account, EmailId email) = 0;
+
+    // ---- full text
+    // Which of these UIDs, or emails, each key of the query holds of. Does a bounded piece of work; who asks goes on
+    // with TextAnswer::rest, or leaves it.
+    virtual Task<TextAnswer> search(net::Loop& loop, Account account, UidScope mailbox, UidSet uids,
+                                    TextQuery query) = 0;
+    virtual Task<TextAnswer> search_emails(net::Loop& loop, Account account, IdSet emails, TextQuery query) = 0;
 
     // ---- changing what is in it
     virtual Task<FlagsChanged> store_flags(net::Loop& loop, Account account, UidScope mailbox, UidSet uids,

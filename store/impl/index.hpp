@@ -67,6 +67,13 @@ struct Located {
     Place place;
 };
 
+// A message that is asked for: what names it to who asks (a UID or an email's id), and what it is.
+struct Wanted {
+    std::uint64_t id = 0;
+    EmailId email = 0;
+    std::uint64_t size = 0;
+};
+
 class Index {
 public:
     // `may_make`: makes it, with INBOX and the mailboxes of special use, when it is not there or empty; else that is
@@ -127,6 +134,10 @@ public:
     std::vector<Email> emails(const std::vector<EmailId>& ids, bool summaries);
     std::vector<EmailId> thread(ThreadId thread);
     std::optional<Located> locate(EmailId email);
+
+    // ---- for search (index_search.cpp): those of them that are there, in order, at most `limit`
+    base::Result<std::vector<Wanted>> members(UidScope mailbox, const UidSet& uids, std::size_t limit);
+    std::vector<Wanted> living(const IdSet& emails, std::size_t limit);
 
     // ---- changes of them (index_commands.cpp)
     base::Result<FlagsChanged> store_flags(UidScope mailbox, const UidSet& uids, const FlagChange& change);

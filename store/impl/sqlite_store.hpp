@@ -46,6 +46,9 @@ public:
                                         bool summaries) override;
     Task<MailboxChanges> changes(net::Loop& loop, Account account, UidScope mailbox, ModSeq since) override;
     Task<std::shared_ptr<Body>> open(net::Loop& loop, Account account, EmailId email) override;
+    Task<TextAnswer> search(net::Loop& loop, Account account, UidScope mailbox, UidSet uids,
+                            TextQuery query) override;
+    Task<TextAnswer> search_emails(net::Loop& loop, Account account, IdSet emails, TextQuery query) override;
     Task<FlagsChanged> store_flags(net::Loop& loop, Account account, UidScope mailbox, UidSet uids,
                                    FlagChange change) override;
     Task<Copied> copy(net::Loop& loop, Account account, UidScope from, UidSet uids, MailboxId to) override;
@@ -85,6 +88,10 @@ private:
     // `fn() -> Result<T>` in the account's turn, while it is closed.
     template <class T, class F>
     Task<T> while_closed(net::Loop& loop, std::shared_ptr<Turns> turns, F fn);
+    // sqlite_search.cpp
+    using FindWanted = std::function<base::Result<std::vector<Wanted>>(OpenAccount&, const IdSet&)>;
+    Task<TextAnswer> search_step(net::Loop& loop, Account account, IdSet ids, TextQuery query, FindWanted find);
+
     Task<void> must_exist(net::Loop& loop, Account account);
     // Until `alive` is false.
     net::Task<> collect_all(net::Loop& loop, std::shared_ptr<const std::atomic<bool>> alive);

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "base/ascii.hpp"
+#include "store/text_match.hpp"
 
 namespace posthorn::test {
 
@@ -629,6 +630,59 @@ MemoryStore::Task<std::shared_ptr<Body>> MemoryStore::open(net::Loop&, Account a
         const auto found = s.emails.find(email);
         if (found == s.emails.end()) return refuse(ENOENT, "no such email");
         return std::make_shared<MemoryBody>(found->second.bytes);
+    });
+}
+
+// ---- full text
+
+namespace {
+
+// Reads them all, a few at a call.
+class Scan {
+public:
+    explicit Scan(const TextQuery& query) : needles_(query) { answer_.found.resize(query.size()); }
+    void look(std::uint64_t id, const std::string& bytes) {
+        if (left_ == 0) return answer_.rest.add(id);
+        --left_;
+        TextMatcher matcher(needles_);
+        mail::SearchText text(matcher);
+        text.feed(bytes);
+        text.finish();
+        for (std::size_t key = 0; key < answer_.found.size(); ++key) {
+            if (matcher.matches(key)) answer_.found[key].add(id);
+        }
+    }
+    TextAnswer take() { return std::move(answer_); }
+
+private:
+    Needles needles_;
+    TextAnswer answer_;
+    std::size_t left_ = 50;
+};
+
+}  // namespace
+
+MemoryStore::Task<TextAnswer> MemoryStore::search(net::Loop&, Account account, UidScope mailbox, UidSet uids,
+                                                  TextQuery query) {
+    co_return with<TextAnswer>(account, [&](State& s) -> base::Result<TextAnswer> {
+        const auto box = s.find(mailbox);
+        if (!box) return std::unexpected(box.error());
+        Scan scan(query);
+        for (const auto& [uid, member] : (*box)->members) {
+            if (uids.contains(uid)) scan.look(uid, *s.emails.at(member.email).bytes);
+        }
+        return scan.take();
+    });
+}
+
+MemoryStore::Task<TextAnswer> MemoryStore::search_emails(net::Loop&, Account account, IdSet emails,
+                                                         TextQuery query) {
+    co_return with<TextAnswer>(account, [&](State& s) -> base::Result<TextAnswer> {
+        Scan scan(query);
+        for (const auto& [id, email] : s.emails) {
+            if (emails.contains(id)) scan.look(id, *email.bytes);
+        }
+        return scan.take();
     });
 }
 

@@ -56,6 +56,10 @@ public:
     Task<store::MailboxChanges> changes(net::Loop& loop, Account account, store::UidScope mailbox,
                                         store::ModSeq since) override;
     Task<std::shared_ptr<store::Body>> open(net::Loop& loop, Account account, store::EmailId email) override;
+    Task<store::TextAnswer> search(net::Loop& loop, Account account, store::UidScope mailbox, store::UidSet uids,
+                                   store::TextQuery query) override;
+    Task<store::TextAnswer> search_emails(net::Loop& loop, Account account, store::IdSet emails,
+                                          store::TextQuery query) override;
     Task<store::FlagsChanged> store_flags(net::Loop& loop, Account account, store::UidScope mailbox,
                                           store::UidSet uids, store::FlagChange change) override;
     Task<store::Copied> copy(net::Loop& loop, Account account, store::UidScope from, store::UidSet uids,

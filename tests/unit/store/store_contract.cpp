@@ -1,5 +1,7 @@
 #include "tests/unit/store/store_contract.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace posthorn::store {
@@ -562,6 +564,99 @@ void emails(StoreHarness& h) {
     }
 }
 
+// All of it, call by call.
+std::vector<std::string> found(StoreHarness& h, UidScope box, UidSet uids, const TextQuery& query) {
+    std::vector<IdSet> all(query.size());
+    while (!uids.empty()) {
+        const auto answer = h.get(h.store().search(h.loop(), h.jane, box, uids, query));
+        for (std::size_t i = 0; i < all.size(); ++i) all[i].add(answer.found[i]);
+        uids = answer.rest;
+    }
+    std::vector<std::string> out;
+    for (const auto& set : all) out.push_back(set.text());
+    return out;
+}
+
+void searches(StoreHarness& h) {
+    using Where = TextKey::Where;
+    const auto inbox = h.box();
+    const auto everything = UidSet::all();
+    const auto one = [&](TextKey key) { return found(h, inbox.scope(), everything, {std::move(key)}).front(); };
+    const auto text = [&](std::string needle) { return one({.where = Where::text, .needle = std::move(needle)}); };
+    const auto body = [&](std::string needle) { return one({.where = Where::body, .needle = std::move(needle)}); };
+    const auto field = [&](std::string name, std::string needle) {
+        return one({.where = Where::field, .field = std::move(name), .needle = std::move(needle)});
+    };
+    h.deliver(
+        "From: Ann <ann@x.example>\r\nSubject: Hello\r\n world\r\nX-Odd: \r\n\r\nSome words of\r\n a text\r\n");
+    h.deliver(
+        "Subject: =?iso-8859-1?q?Gr=FC=DFe?=\r\nContent-Type: text/plain; charset=iso-8859-1\r\n"
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\nbl=E5b=E6r og r=F8m=\r\nme\r\n");
+    h.deliver(
+        "Subject: parts\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+        "Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        "PHA+d2F0ZXI8Yj5mYWxsPC9iPiAmYW1wOyBzbzwvcD48c2NyaXB0PmhpZGRlbjwvc2NyaXB0Pg==\r\n--b\r\n"
+        "Content-Type: message/rfc822\r\n\r\nSubject: inner hello\r\n\r\ndeep text\r\n--b\r\n"
+        "Content-Type: application/octet-stream; name=\"file.bin\"\r\n\r\ncargo\r\n--b--\r\n");
+    SUBCASE("in headers, bodies, and single fields") {
+        CHECK(text("HELLO W") == "1");
+        CHECK(text("hello") == "1,3");
+        CHECK(text("subject: PARTS") == "3");
+        CHECK(body("hello") == "3");
+        CHECK(body("words of a text") == "1");
+        CHECK(field("subject", "hello") == "1");
+        CHECK(field("From", "ANN@x") == "1");
+        CHECK(field("x-odd", "") == "1");
+        CHECK(field("x-odd", "x") == "");
+        CHECK(text("") == "1:3");
+        CHECK(text("e") == "1:3");
+        CHECK(text("nothing of this") == "");
+    }
+    SUBCASE("decoded, in any case, of any charset") {
+        CHECK(field("subject", "GR\xc3\x9cSS") == "");
+        CHECK(field("subject", "gR\xc3\x9c\xc3\x9f") == "2");
+        CHECK(body("BL\xc3\x85"
+                   "B\xc3\x86R OG R\xc3\x98MME") == "2");
+        CHECK(body("b\xc3\xa6") == "2");
+        CHECK(body("waterfall & so") == "3");
+        CHECK(body("hidden") == "");
+        CHECK(body("cargo") == "");
+        CHECK(body("file.bin") == "3");
+        CHECK(body("deep") == "3");
+    }
+    SUBCASE("several keys at once, of some messages alone") {
+        const TextQuery query{{.where = Where::text, .needle = "hello"},
+                              {.where = Where::body, .needle = "text"},
+                              {.where = Where::text, .needle = "world some", .words = true}};
+        CHECK(found(h, inbox.scope(), everything, query) == std::vector<std::string>{"1,3", "1,3", "1"});
+        CHECK(found(h, inbox.scope(), {2, 3}, query) == std::vector<std::string>{"3", "3", ""});
+        CHECK(found(h, inbox.scope(), {7}, query) == std::vector<std::string>{"", "", ""});
+        CHECK(h.code(h.store().search(h.loop(), h.jane, {9999, 1}, everything, query)) == ENOENT);
+    }
+    SUBCASE("what came, went and was moved since") {
+        CHECK(text("hello") == "1,3");
+        h.deliver("Subject: hello again\r\n\r\n");
+        CHECK(text("hello") == "1,3:4");
+        h.get(h.store().expunge(h.loop(), h.jane, inbox.scope(), {1}, false));
+        CHECK(text("hello") == "3:4");
+        const auto archive = h.box("Archive");
+        h.get(h.store().move(h.loop(), h.jane, inbox.scope(), {4}, archive.id));
+        CHECK(text("hello") == "3");
+        CHECK(found(h, archive.scope(), everything, {{.where = Where::text, .needle = "hello"}}).front() == "1");
+        const auto email = h.snapshot(archive.id).entries[0].email;
+        const auto answer = h.get(h.store().search_emails(h.loop(), h.jane, IdSet::all(), {{.needle = "again"}}));
+        CHECK(answer.found.front() == IdSet{email});
+    }
+    SUBCASE("many, and large ones") {
+        for (int i = 0; i < 150; ++i) h.deliver(fmt::format("Subject: n{}\r\n\r\nnumber {}\r\n", i, i));
+        CHECK(body("number 14") == "18,144:153");
+        CHECK(body("number ") == "4:153");
+        h.deliver("Subject: large\r\n\r\n" + std::string(3'000'000, 'x') + " needle at the end\r\n");
+        CHECK(body("needle at the end") == "154");
+        CHECK(body(std::string(300, 'X')) == "154");
+    }
+}
+
 void restarts(StoreHarness& h) {
     if (!h.survives()) return;
     const auto given = h.delivery("one");
@@ -607,6 +702,7 @@ void check_store_contract(const std::function<std::unique_ptr<StoreHarness>()>& 
     SUBCASE("UIDs that hold no more") { stale(h); }
     SUBCASE("changes") { changes(h); }
     SUBCASE("emails") { emails(h); }
+    SUBCASE("searches") { searches(h); }
     SUBCASE("restarts") { restarts(h); }
 }
 
