@@ -117,7 +117,7 @@ private:
     std::optional<Reply> append_ended();
     net::Task<Reply> append_commit();
 
-    // search.cpp
+    // search.cpp, search_find.cpp
     net::Task<Reply> search();
     struct Found {
         NumberSet uids;
@@ -126,7 +126,9 @@ private:
     net::Task<std::expected<Found, Reply>> find(SearchKey key, std::string charset);
     struct Hunt;
     net::Task<bool> hunt_batch(Hunt& hunt, NumberSet uids);
-    net::Task<bool> matches_text(const SearchKey& key, const store::Message& message, const mail::Summary& summary);
+    NumberSet judge(Hunt& hunt, const NumberSet& uids, const std::vector<store::Message>& entries);
+    net::Task<bool> ask_texts(Hunt& hunt, const NumberSet& uids);
+    net::Task<bool> judge_summaries(Hunt& hunt, NumberSet uids);
 
     // sort.cpp
     net::Task<Reply> sort();

@@ -35,7 +35,8 @@ net::Task<bool> Session::each_found(NumberSet uids, bool summaries, Take& take, 
     const auto count = summaries ? kSummaries : kEntries;
     std::uint32_t at = 0;
     for (auto batch = next_batch(uids, at, count); !batch.empty(); batch = next_batch(uids, at, count)) {
-        const auto messages = co_await mail().messages(loop(), account_, selected_->id, to_store(batch), summaries);
+        const auto messages =
+            co_await mail().messages(loop(), account_, selected_->scope(), to_store(batch), summaries);
         if (!messages) {
             failed("sort", messages.error());
             co_return false;
