@@ -171,6 +171,11 @@ public:
         if (::rename(from.c_str(), to.c_str()) != 0) return failed("rename", from + " to " + to);
         return {};
     }
+    Result<void> exchange(const std::string& one, const std::string& other) override {
+        if (::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) != 0)
+            return failed("exchange", one + " and " + other);
+        return {};
+    }
     Result<void> unlink(const std::string& path) override {
         if (::unlink(path.c_str()) != 0) return failed("unlink", path);
         return {};
@@ -231,6 +236,10 @@ public:
 };
 
 }  // namespace
+
+Result<void> Disk::exchange(const std::string& one, const std::string& other) {
+    return fail_errno("exchange " + one + " and " + other, ENOSYS);
+}
 
 std::unique_ptr<Disk> posix_disk() { return std::make_unique<PosixDisk>(); }
 

@@ -73,6 +73,9 @@ public:
 
     virtual Result<std::shared_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
     virtual Result<void> rename(const std::string& from, const std::string& to) = 0;  // replaces `to`
+    // Two names that are there become each other's, at once: nobody sees, nor does a crash leave, one without the other.
+    // ENOSYS or EINVAL: not on this filesystem.
+    virtual Result<void> exchange(const std::string& one, const std::string& other);
     virtual Result<void> unlink(const std::string& path) = 0;
     virtual Result<void> sync_directory(const std::string& path) = 0;
     // With the mode, whatever the umask is; success when it is there already (its mode is left alone then).

@@ -79,6 +79,8 @@ public:
     virtual Task<void> reserve(net::Loop& loop, Account account, base::Ulid id, std::uint64_t bytes,
                                Quota quota) = 0;
     virtual void release(const Account& account, const base::Ulid& id) = 0;  // any thread
+    // The spool is done with that message, however it ended: what it still holds anywhere is free. Any thread.
+    virtual void settled(const base::Ulid& id) = 0;
     // Ids of deliveries older than this need not be known any more: the spool has none of them. Any thread.
     virtual void forget_deliveries(base::WallTime before) = 0;
 

@@ -66,6 +66,12 @@ base::Result<void> take_files(base::Disk& disk, const std::string& from, const s
     return disk.sync_directory(to);
 }
 
+std::string parent_of(const std::string& folder) {
+    const auto end = folder.find_last_not_of('/');
+    const auto slash = folder.rfind('/', end);
+    return slash == 0 ? "/" : folder.substr(0, slash);
+}
+
 void remove_all(const std::string& folder) {
     std::error_code ignored;
     std::filesystem::remove_all(folder, ignored);
@@ -100,6 +106,7 @@ base::Result<BackupReport> backup_account(OpenAccount& open, const std::string& 
         if (done) done = take_files(disk, open.folder() + '/' + one, folder + '/' + one, report);
     }
     if (done) done = disk.sync_directory(folder);
+    if (done) done = disk.sync_directory(parent_of(folder));
     if (done) return report;
     remove_all(folder);
     return std::unexpected(done.error());
@@ -118,7 +125,7 @@ base::Result<BackupReport> restore_account(const std::shared_ptr<Shared>& shared
     const auto number = std::to_string(shared->next_staged.fetch_add(1));
     const auto fresh = shared->staging() + "/restored-" + number;
     const auto place = shared->folder(name);
-    const auto away = shared->staging() + "/removed-" + number;
+    std::string old;  // where what it had is at last
     BackupReport report;
     const auto build = [&]() -> base::Result<void> {
         if (auto done = disk.make_directory(fresh, 0700); !done) return done;
@@ -138,17 +145,17 @@ base::Result<BackupReport> restore_account(const std::shared_ptr<Shared>& shared
             if (auto done = link_or_copy(place + "/name", fresh + "/name"); !done) return done;
         }
         if (auto done = disk.sync_directory(fresh); !done) return done;
-        if (auto done = disk.rename(place, away); !done) return done;
-        if (auto done = disk.rename(fresh, place); !done) return done;
-        return disk.sync_directory(place.substr(0, place.rfind('/')));
+        auto left = put_account_in_place(disk, shared->config.directory, name, fresh);
+        if (!left) return std::unexpected(left.error());
+        old = *std::move(left);
+        return {};
     };
     const auto built = build();
     if (!built) {
-        if (!disk.status(place)) (void)disk.rename(away, place);
         remove_all(fresh);
         return std::unexpected(built.error());
     }
-    remove_all(away);
+    remove_all(old);
     return report;
 }
 

@@ -72,6 +72,9 @@ public:
     // of one that opened: rows for bodies it does not know, none for those that are lost. Answers files that belong to
     // no email.
     virtual base::Result<std::vector<EmailId>> mend(RepairReport& report) = 0;
+    // Within a transaction, of an index that is an older copy: rows for bodies newer than it, before anything takes them for
+    // dead. A kind that hears of unknown files anyway has nothing to do.
+    virtual base::Result<void> reconcile(RepairReport&) { return {}; }
     // Folders below the account's that a backup takes, whose files are not changed any more after this call, but
     // removed or renamed.
     virtual std::vector<std::string> leave() = 0;

@@ -100,6 +100,10 @@ public:
     std::vector<MailboxId> take_touched();  // mailboxes that changed since the last time
 
     // ---- counters that never go back (store/impl/index_order.cpp)
+    // It is an older copy than one that was in use.
+    bool behind(const Mark& mark, ModSeq last) const {
+        return counters_.reserved < mark.modseq || counters_.modseq < last;
+    }
     // Compares with the mark of this account; an old copy is put into order. `last`: the modseq this process saw last;
     // `made`: it is no copy, it was made just now.
     base::Result<void> put_into_order(const Mark& mark, ModSeq last, bool made);

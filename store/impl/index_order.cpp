@@ -27,9 +27,9 @@ UidValidity Index::next_validity() {
 }
 
 base::Result<void> Index::put_into_order(const Mark& mark, ModSeq last, bool made) {
-    const bool old = counters_.reserved < mark.modseq || counters_.modseq < last;
+    const bool old = behind(mark, last);
     if (!old && counters_.clean) return {};
-    const auto ahead = std::max({counters_.reserved, mark.modseq, last});
+    const auto ahead = std::max({counters_.reserved, counters_.modseq, mark.modseq, last});
     const auto skipped = ahead - counters_.modseq;
     Transaction all(*db_);
     // What was given after this copy was taken may be any of these: nobody gets them again.

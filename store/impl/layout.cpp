@@ -1,5 +1,9 @@
 #include "store/impl/layout.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -11,12 +15,12 @@ namespace {
 
 constexpr const char* kVersionFile = "/.layout-version";
 constexpr const char* kStaging = "/.tmp";
-constexpr std::size_t kMaxVersionFile = 64;
+constexpr std::size_t kMaxSmallFile = 1024;
 
 base::Result<std::string> content(base::Disk& disk, const std::string& path) {
     const auto file = disk.open(path, base::OpenMode::read);
     if (!file) return std::unexpected(file.error());
-    std::string text(kMaxVersionFile, '\0');
+    std::string text(kMaxSmallFile, '\0');
     const auto got = (*file)->read(0, text);
     if (!got) return std::unexpected(got.error());
     text.resize(*got);
@@ -63,9 +67,63 @@ std::unexpected<base::Error> other_version(const std::string& directory, const s
                           ": run the server that wrote it, or restore a backup that this one can read");
 }
 
+// ---- an account's folder gives way to another
+
+constexpr std::string_view kSwap = "swap-";  // beside "restored-N" and "removed-N": which account they are of
+
+bool cannot_exchange(const base::Error& error) {
+    return error.code == ENOSYS || error.code == EINVAL || error.code == EOPNOTSUPP;
+}
+
+base::Result<void> sync_both(base::Disk& disk, const std::string& directory, const std::string& place) {
+    if (auto done = disk.sync_directory(place.substr(0, place.rfind('/'))); !done) return done;
+    return disk.sync_directory(directory + kStaging);
+}
+
+// Where names cannot be exchanged: a note says what is under way, for the next start.
+base::Result<void> swap_by_two_renames(base::Disk& disk, const std::string& directory, const std::string& path,
+                                       const std::string& fresh, const std::string& away) {
+    const auto staging = directory + kStaging;
+    const auto place = directory + '/' + path;
+    const auto note = '/' + std::string(kSwap) + fresh.substr(fresh.rfind('-') + 1);
+    if (auto done = put(disk, staging, note, path); !done) return done;
+    auto done = disk.rename(place, away);
+    if (done) done = disk.rename(fresh, place);
+    if (!done) {
+        if (!disk.status(place)) {
+            if (auto back = disk.rename(away, place); !back) return done;  // the note stays
+        }
+        (void)disk.unlink(staging + note);
+        return done;
+    }
+    if (done = sync_both(disk, directory, place); !done) return done;
+    return disk.unlink(staging + note);
+}
+
+// What a crash left of that.
+base::Result<void> finish_swaps(base::Disk& disk, const std::string& directory) {
+    const auto staging = directory + kStaging;
+    const auto names = disk.list(staging);
+    if (!names) return std::unexpected(names.error());
+    for (const auto& name : *names) {
+        if (!name.starts_with(kSwap) || name.ends_with(".new")) continue;
+        const auto number = name.substr(kSwap.size());
+        const auto path = content(disk, staging + '/' + name);
+        if (!path) return std::unexpected(path.error());
+        const auto place = directory + '/' + *path;
+        if (disk.status(place)) continue;
+        auto done = disk.rename(staging + "/restored-" + number, place);
+        if (!done) done = disk.rename(staging + "/removed-" + number, place);
+        if (done) done = sync_both(disk, directory, place);
+        if (!done) return done;
+    }
+    return {};
+}
+
 base::Result<void> empty_staging(base::Disk& disk, const std::string& directory) {
     const auto staging = directory + kStaging;
     if (auto made = disk.make_directory(staging, 0700); !made) return made;
+    if (auto done = finish_swaps(disk, directory); !done) return done;
     const auto names = disk.list(staging);
     if (!names) return std::unexpected(names.error());
     for (const auto& name : *names) {
@@ -135,6 +193,35 @@ base::Result<void> make_account_folder(base::Disk& disk, const std::string& dire
     if (auto done = disk.make_directory(folder + "/bodies", 0700); !done) return done;
     if (auto done = disk.sync_directory(folder); !done) return done;
     return disk.sync_directory(domain);
+}
+
+base::Result<std::string> put_account_in_place(base::Disk& disk, const std::string& directory,
+                                               const mail::AccountName& name, const std::string& fresh) {
+    const auto place = directory + '/' + name.path();
+    auto exchanged = disk.exchange(fresh, place);
+    if (exchanged) {
+        if (auto done = sync_both(disk, directory, place); !done) {
+            (void)disk.exchange(fresh, place);  // what may not last is not told as done
+            return std::unexpected(done.error());
+        }
+        return fresh;
+    }
+    if (!cannot_exchange(exchanged.error())) return std::unexpected(exchanged.error());
+    const auto away = directory + kStaging + "/removed-" + fresh.substr(fresh.rfind('-') + 1);
+    if (auto done = swap_by_two_renames(disk, directory, name.path(), fresh, away); !done)
+        return std::unexpected(done.error());
+    return away;
+}
+
+base::Result<base::Fd> lock_store(const std::string& directory) {
+    const auto path = directory + "/.lock";
+    base::Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd) return base::fail_errno("open " + path, errno);
+    (void)::fchmod(fd.get(), 0600);
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
+    if (errno != EWOULDBLOCK) return base::fail_errno("lock " + path, errno);
+    return std::unexpected(base::Error{base::ErrorKind::temporary, "4.3.0", "Temporary local problem",
+                                       directory + " is in use: a server runs, or another check or repair", EBUSY});
 }
 
 base::Result<std::vector<mail::AccountName>> list_accounts(base::Disk& disk, const std::string& directory) {

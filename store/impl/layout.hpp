@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/disk.hpp"
+#include "base/fd.hpp"
 #include "base/result.hpp"
 #include "mail/account.hpp"
 #include "store/config.hpp"
@@ -23,5 +24,14 @@ base::Result<void> make_account_folder(base::Disk& disk, const std::string& dire
 
 // Accounts that have a folder, sorted.
 base::Result<std::vector<mail::AccountName>> list_accounts(base::Disk& disk, const std::string& directory);
+
+// `fresh`, a whole and synced folder of the staging folder, takes the place of the account's, whatever happens meanwhile:
+// afterwards, or after a crash and the next prepare_layout(), the account is there as it was or as it is to be. Answers
+// where what it had is now, in the staging folder.
+base::Result<std::string> put_account_in_place(base::Disk& disk, const std::string& directory,
+                                               const mail::AccountName& name, const std::string& fresh);
+
+// Keeps others from a store's files while it lives. EBUSY: somebody else has them.
+base::Result<base::Fd> lock_store(const std::string& directory);
 
 }  // namespace posthorn::store

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/crc32c.hpp"
+#include "base/log.hpp"
 #include "store/impl/bodies.hpp"
 #include "store/impl/layout.hpp"
 #include "store/impl/maildir.hpp"
@@ -93,9 +94,35 @@ base::Result<std::unique_ptr<OpenAccount>> OpenAccount::open(std::shared_ptr<Sha
         if (auto done = disk.sync_directory(folder); !done) return std::unexpected(done.error());
     }
     if (auto done = out->bodies_->attach(*out->index_); !done) return std::unexpected(done.error());
+    if (!fresh && out->index_->behind(*mark, last)) {
+        if (auto done = out->reconcile(); !done) return std::unexpected(done.error());
+    }
     if (auto done = out->index_->put_into_order(*mark, last, fresh); !done) return std::unexpected(done.error());
     out->bodies_->committed();
     return out;
+}
+
+// An older copy was put back: mail that came after it was taken is on the disk and in no row. It is told from what is dead
+// by its ids, which must not be given again before.
+base::Result<void> OpenAccount::reconcile() {
+    RepairReport report;
+    const auto before = index_->state();
+    base::sqlite::Transaction all(index_->db());
+    auto done = bodies_->reconcile(report);
+    if (done) {
+        index_->write_counters();
+        done = all.commit();
+    }
+    if (!done) {
+        index_->abandon(before);
+        return done;
+    }
+    (void)index_->take_touched();
+    base::log::warning("store.reconciled",
+                       {{"account", index_->account().text()},
+                        {"recovered", report.recovered},
+                        {"msg", "the index is an older copy: mail newer than it is in its mailboxes again"}});
+    return {};
 }
 
 base::Result<void> OpenAccount::reserve_ids(bool bulk, bool fresh) {

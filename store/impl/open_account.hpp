@@ -36,6 +36,7 @@ public:
     base::Result<std::shared_ptr<Body>> open_body(EmailId email);
 
 private:
+    base::Result<void> reconcile();
     OpenAccount(std::shared_ptr<Shared> shared, std::string folder)
         : shared_(std::move(shared)), folder_(std::move(folder)) {}
 

@@ -196,11 +196,16 @@ base::Result<void> make_it_new(Shared& shared, const std::string& path, const ma
 
 }  // namespace
 
+base::Result<void> Bodies::reconcile(RepairReport& report) {
+    const auto found = all_found(*this);
+    if (!found) return std::unexpected(found.error());
+    add_bodies(*index_, *found, report);
+    return {};
+}
+
 base::Result<std::vector<EmailId>> Bodies::mend(RepairReport& report) {
     if (report.index_was_lost) {
-        const auto found = all_found(*this);
-        if (!found) return std::unexpected(found.error());
-        add_bodies(*index_, *found, report);
+        if (auto done = reconcile(report); !done) return std::unexpected(done.error());
     }
     if (auto done = drop_lost(*index_, *this, report); !done) return std::unexpected(done.error());
     return orphans(*index_, *this);

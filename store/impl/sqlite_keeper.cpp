@@ -156,6 +156,8 @@ base::Result<CheckReport> check_offline(const Config& config, Ports ports, const
                                         bool bodies) {
     auto shared = shared_of(config, ports, account);
     if (!shared) return std::unexpected(shared.error());
+    const auto lock = lock_store(config.directory);
+    if (!lock) return std::unexpected(lock.error());
     const auto open = OpenAccount::open(*shared, account, 0);
     if (!open) return std::unexpected(open.error());
     return check_account(**open, bodies);
@@ -164,6 +166,9 @@ base::Result<CheckReport> check_offline(const Config& config, Ports ports, const
 base::Result<RepairReport> repair_offline(const Config& config, Ports ports, const mail::AccountName& account) {
     auto shared = shared_of(config, ports, account);
     if (!shared) return std::unexpected(shared.error());
+    const auto lock = lock_store(config.directory);
+    if (!lock) return std::unexpected(lock.error());
+    if (auto ready = prepare_layout(ports.disk, config.directory); !ready) return std::unexpected(ready.error());
     return repair_account(*shared, account, 0);
 }
 

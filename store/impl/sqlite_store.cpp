@@ -35,6 +35,9 @@ base::Result<std::unique_ptr<Backend>> open_store(Config config, Ports ports) {
 }
 
 base::Result<std::unique_ptr<SqliteStore>> SqliteStore::open(Config config, Ports ports) {
+    if (auto made = ports.disk.make_directory(config.directory, 0750); !made) return std::unexpected(made.error());
+    auto lock = lock_store(config.directory);
+    if (!lock) return std::unexpected(lock.error());
     if (auto ready = prepare_layout(ports.disk, config.directory, config.backend); !ready)
         return std::unexpected(ready.error());
     if (config.backend == BackendKind::maildir) config.pack_limit = 0;  // all are staged, side by side
@@ -42,7 +45,7 @@ base::Result<std::unique_ptr<SqliteStore>> SqliteStore::open(Config config, Port
                                            ports.metrics);
     ports.metrics.gauge_callback("posthorn_store_open_accounts", "Accounts whose index is open.",
                                  [shared] { return static_cast<double>(shared->open_accounts.load()); });
-    return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(shared)));
+    return std::unique_ptr<SqliteStore>(new SqliteStore(*std::move(lock), std::move(shared)));
 }
 
 SqliteStore::~SqliteStore() { SqliteStore::stop(); }
@@ -55,6 +58,7 @@ void SqliteStore::stop() {
         const std::lock_guard lock(mutex_);
         stopped_ = true;
         all.swap(accounts_);
+        promised_.clear();
     }
     for (auto& [name, account] : all) {
         if (!account->shut(kPatience))
@@ -212,13 +216,45 @@ Store::Task<void> SqliteStore::reserve(net::Loop& loop, Account account, base::U
         turns->reserve(id, bytes);
         return {};
     };
-    co_return co_await in_turn<void>(loop, std::move(account), Work::Kind::read, std::move(take));
+    {
+        const std::lock_guard lock(mutex_);
+        promised_[id].push_back(turns);
+    }
+    base::Result<void> kept = co_await in_turn<void>(loop, std::move(account), Work::Kind::read, std::move(take));
+    if (!kept) forget_promise(turns, id);
+    co_return kept;
 }
 
 void SqliteStore::release(const Account& account, const base::Ulid& id) {
+    std::shared_ptr<Turns> turns;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto found = accounts_.find(account);
+        if (found == accounts_.end()) return;
+        turns = found->second;
+    }
+    turns->release(id);
+    forget_promise(turns, id);
+}
+
+void SqliteStore::forget_promise(const std::shared_ptr<Turns>& turns, const base::Ulid& id) {
     const std::lock_guard lock(mutex_);
-    const auto found = accounts_.find(account);
-    if (found != accounts_.end()) found->second->release(id);
+    const auto found = promised_.find(id);
+    if (found == promised_.end()) return;
+    std::erase(found->second, turns);
+    if (found->second.empty()) promised_.erase(found);
+}
+
+void SqliteStore::settled(const base::Ulid& id) {
+    std::vector<std::shared_ptr<Turns>> all;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto found = promised_.find(id);
+        if (found == promised_.end()) return;
+        all = std::move(found->second);
+        promised_.erase(found);
+    }
+    for (const auto& turns : all) turns->release(id);
 }
 
 void SqliteStore::forget_deliveries(base::WallTime before) { shared_->forget_before = base::to_ms(before); }
@@ -235,11 +271,6 @@ base::Result<std::vector<std::shared_ptr<const Staged>>> stage_all(const std::sh
     for (const auto& message : messages) {
         auto made = stage(shared, message);
         if (!made) return std::unexpected(made.error());
-        // One that was uploaded is not synced yet.
-        if (*made && made->get() == message.body.get()) {
-            if (auto done = std::const_pointer_cast<Staged>(*made)->sync(); !done)
-                return std::unexpected(done.error());
-        }
         out.push_back(*std::move(made));
     }
     return out;

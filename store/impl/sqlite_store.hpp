@@ -6,6 +6,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "base/fd.hpp"
 #include "store/backend.hpp"
 #include "store/impl/account.hpp"
 
@@ -28,6 +29,7 @@ public:
     Task<Added> deliver(net::Loop& loop, Account account, Delivery delivery) override;
     Task<void> reserve(net::Loop& loop, Account account, base::Ulid id, std::uint64_t bytes, Quota quota) override;
     void release(const Account& account, const base::Ulid& id) override;
+    void settled(const base::Ulid& id) override;
     void forget_deliveries(base::WallTime before) override;
     Task<std::unique_ptr<Upload>> upload(net::Loop& loop, Account account, std::uint64_t expected_size) override;
     Task<std::vector<Added>> append(net::Loop& loop, Account account, MailboxId mailbox,
@@ -76,11 +78,13 @@ public:
 
 private:
     using Turns = store::Account;
-    explicit SqliteStore(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+    SqliteStore(base::Fd lock, std::shared_ptr<Shared> shared)
+        : lock_(std::move(lock)), shared_(std::move(shared)) {}
 
     // Null after stop().
     std::shared_ptr<Turns> find(const Account& account);
     void close_some();  // locked
+    void forget_promise(const std::shared_ptr<Turns>& turns, const base::Ulid& id);
     // `fn(OpenAccount&) -> Result<T>` in the account's turn.
     template <class T, class F>
     Task<T> in_turn(net::Loop& loop, Account account, Work::Kind kind, F fn);
@@ -98,10 +102,12 @@ private:
     std::vector<Account> known() const;
     void listen(const Account& account);  // something was heard of its Maildir
 
+    base::Fd lock_;
     std::shared_ptr<Shared> shared_;
     const std::shared_ptr<std::atomic<bool>> alive_ = std::make_shared<std::atomic<bool>>(true);
     mutable std::mutex mutex_;
     std::unordered_map<Account, std::shared_ptr<Turns>> accounts_;
+    std::unordered_map<base::Ulid, std::vector<std::shared_ptr<Turns>>> promised_;  // what settled() is to free
     std::uint64_t tick_ = 0;
     bool stopped_ = false;
 };

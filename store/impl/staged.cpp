@@ -35,7 +35,10 @@ base::Result<std::shared_ptr<const Staged>> stage(const std::shared_ptr<Shared>&
     if (message.prefix.size() + source.size() <= shared->config.pack_limit) return nullptr;
     if (message.prefix.empty()) {
         auto ready = std::dynamic_pointer_cast<const Staged>(message.body);
-        if (ready && !ready->is_taken()) return ready;
+        if (ready && !ready->is_taken()) {  // it was uploaded, and not synced yet
+            if (auto done = std::const_pointer_cast<Staged>(ready)->sync(); !done) return std::unexpected(done.error());
+            return ready;
+        }
     }
     auto made = Staged::make(shared);
     if (!made) return std::unexpected(made.error());

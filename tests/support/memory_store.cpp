@@ -405,6 +405,11 @@ void MemoryStore::release(const Account& account, const base::Ulid& id) {
     if (found != accounts_.end()) found->second->reserved.erase(id);
 }
 
+void MemoryStore::settled(const base::Ulid& id) {
+    const std::lock_guard lock(mutex_);
+    for (auto& [name, state] : accounts_) state->reserved.erase(id);
+}
+
 void MemoryStore::forget_deliveries(base::WallTime before) {
     const std::lock_guard lock(mutex_);
     for (auto& [name, state] : accounts_)

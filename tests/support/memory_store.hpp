@@ -33,6 +33,7 @@ public:
     Task<void> reserve(net::Loop& loop, Account account, base::Ulid id, std::uint64_t bytes,
                        store::Quota quota) override;
     void release(const Account& account, const base::Ulid& id) override;
+    void settled(const base::Ulid& id) override;
     void forget_deliveries(base::WallTime before) override;
     Task<std::unique_ptr<store::Upload>> upload(net::Loop& loop, Account account,
                                                 std::uint64_t expected_size) override;

@@ -317,6 +317,131 @@ TEST_CASE("changes are remembered so long and no longer") {
     CHECK(found.changed.size() == 50);
 }
 
+TEST_CASE("mail newer than an index that was put back is not taken for dead") {
+    const base::log::Capture quiet;
+    Config config;
+    config.pack_size = 1000;
+    config.undelete_grace = std::chrono::hours(0);
+    Keeping h(config);
+    h.deliver(std::string(900, 'a'));
+    h.close();
+    fs::copy(h.account_folder() + "/index.sqlite", h.folder.path + "/old.sqlite");
+    h.open();
+    const auto known = h.deliver(std::string(900, 'b'));
+    h.deliver(std::string(kLarge, 'l'));
+    h.deliver(std::string(900, 'c'));
+    const auto box = h.box();
+    h.close();
+    fs::copy(h.folder.path + "/old.sqlite", h.account_folder() + "/index.sqlite",
+             fs::copy_options::overwrite_existing);
+    h.open();
+    while (h.get(h.keeper().collect(h.loop(), h.jane)).more) continue;
+    const auto inbox = h.inbox();
+    REQUIRE(inbox.entries.size() == 4);
+    CHECK(h.bytes(inbox.entries[1].email) == std::string(900, 'b'));
+    CHECK(inbox.entries[1].email == known.email);
+    CHECK(h.bytes(inbox.entries[2].email) == std::string(kLarge, 'l'));
+    CHECK(inbox.mailbox.uid_validity > box.uid_validity);
+    CHECK(quiet.contains("store.reconciled"));
+    CHECK(h.deliver("next").email > inbox.entries[3].email);
+    h.clean();
+}
+
+// A disk that cannot exchange names, and stops at a rename: nothing happens any more, as after a kill.
+class OldDisk final : public base::Disk {
+public:
+    base::Result<std::shared_ptr<base::File>> open(const std::string& path, base::OpenMode mode) override {
+        return real_->open(path, mode);
+    }
+    base::Result<void> rename(const std::string& from, const std::string& to) override {
+        if (armed && ++renames > last) dead = true;
+        if (dead) return base::fail_errno("rename", EIO);
+        return real_->rename(from, to);
+    }
+    base::Result<void> unlink(const std::string& path) override {
+        if (dead) return base::fail_errno("unlink", EIO);
+        return real_->unlink(path);
+    }
+    base::Result<void> sync_directory(const std::string& path) override { return real_->sync_directory(path); }
+    base::Result<void> make_directory(const std::string& path, unsigned mode) override {
+        return real_->make_directory(path, mode);
+    }
+    base::Result<std::vector<std::string>> list(const std::string& path) override { return real_->list(path); }
+    base::Result<base::FileStatus> status(const std::string& path) override { return real_->status(path); }
+    base::Result<base::Space> space(const std::string& path) override { return real_->space(path); }
+    base::Result<base::Persistence> persistence(const std::string& path) override {
+        return real_->persistence(path);
+    }
+    bool armed = false;
+    bool dead = false;
+    int renames = 0;
+    int last = 1000;
+
+private:
+    std::unique_ptr<base::Disk> real_ = base::posix_disk();
+};
+
+TEST_CASE("a kill within a restore leaves the account as it was or as it is to be") {
+    const base::log::Capture quiet;
+    Keeping h;
+    h.fill();
+    const auto folder = h.folder.path + "/backup";
+    h.get(h.keeper().backup(h.loop(), h.jane, folder));
+    h.deliver("after the backup");
+    h.close();
+    auto owned = std::make_unique<OldDisk>();
+    auto& disk = *owned;
+    h.disk = std::move(owned);
+    h.open();
+    std::size_t messages = 5;
+    bool whole = false;
+    SUBCASE("no kill") {
+        disk.armed = true;
+        whole = true;
+    }
+    for (int at = 0; at < 3; ++at) {
+        SUBCASE(("at rename " + std::to_string(at)).c_str()) {
+            disk.last = at;
+            disk.armed = true;
+            messages = 6;
+        }
+    }
+    const auto restored = h.await(h.keeper().restore(h.loop(), h.jane, folder));
+    CHECK(restored.has_value() == whole);
+    if (whole) CHECK(disk.renames == 3);  // the note, and two folders
+    // Its own attempt to put things right fails, too: as nobody who was killed could.
+    h.close();
+    h.disk = base::posix_disk();
+    h.open();
+    CHECK(h.inbox().entries.size() == messages);
+    h.clean();
+    CHECK(fs::is_empty(h.config.directory + "/.tmp"));
+}
+
+TEST_CASE("what a kill left between the two renames is finished with what was to be") {
+    const base::log::Capture quiet;
+    Keeping h;
+    h.fill();
+    h.close();
+    const auto staging = h.config.directory + "/.tmp";
+    fs::copy(h.account_folder(), staging + "/restored-7", fs::copy_options::recursive);
+    fs::rename(h.account_folder(), staging + "/removed-7");
+    std::ofstream(staging + "/swap-7") << "example.org/jane";
+    SUBCASE("both are there") {}
+    SUBCASE("only what it had") { fs::remove_all(staging + "/restored-7"); }
+    h.open();
+    CHECK(h.inbox().entries.size() == 5);
+    CHECK(fs::is_empty(staging));
+}
+
+TEST_CASE("a store is one server's") {
+    Keeping h;
+    const auto second = SqliteStore::open(h.config, {*h.disk, *h.pool, h.loops.clock(), h.metrics, &h.high_water});
+    REQUIRE_FALSE(second);
+    CHECK(second.error().code == EBUSY);
+    CHECK(second.error().log_text.find("is in use") != std::string::npos);
+}
+
 TEST_CASE("an index that comes back from the past never gives a UID again") {
     const base::log::Capture quiet;
     Keeping h;

@@ -181,6 +181,19 @@ void quotas(StoreHarness& h) {
         CHECK(h.get(h.store().state(h.loop(), h.jane)).reserved_bytes == 0);
         h.get(h.store().deliver(h.loop(), h.jane, late));
     }
+    SUBCASE("room that was reserved is free again when its message has ended, in all accounts") {
+        const auto id = h.new_id();
+        const auto other = h.new_id();
+        h.get(h.store().reserve(h.loop(), h.jane, id, 60, quota));
+        h.get(h.store().reserve(h.loop(), h.john, id, 60, quota));
+        h.get(h.store().reserve(h.loop(), h.john, other, 7, quota));
+        h.store().settled(h.new_id());
+        CHECK(h.get(h.store().state(h.loop(), h.jane)).reserved_bytes == 60);
+        h.store().settled(id);
+        CHECK(h.get(h.store().state(h.loop(), h.jane)).reserved_bytes == 0);
+        CHECK(h.get(h.store().state(h.loop(), h.jane)).reserved_messages == 0);
+        CHECK(h.get(h.store().state(h.loop(), h.john)).reserved_bytes == 7);
+    }
     SUBCASE("an email counts once, and no more when it has left its last mailbox") {
         const auto added = h.deliver("12345");
         h.get(h.store().copy(h.loop(), h.jane, h.scope(added.mailbox), {1}, h.box("Archive").id));
