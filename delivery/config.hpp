@@ -26,6 +26,7 @@ struct DsnConfig {
 struct LocalConfig {
     std::uint32_t parallel = 64;     // deliveries and questions to the directory at once, on each loop
     bool bounce_over_quota = false;  // a full mailbox: 552 at once; else 452, again and again until it is too old
+    bool owner_sends = false;        // what goes on from an alias has owner-ALIAS@ as its reverse-path
     bool tag_mailboxes = false;      // user+tag@ goes to the mailbox "tag" where there is one
     bool operator==(const LocalConfig&) const = default;
 };

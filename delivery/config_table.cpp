@@ -72,9 +72,13 @@ Table<LocalConfig> local_table() {
     return Table<LocalConfig>("Mail for accounts of ours.")
         .key("parallel", &LocalConfig::parallel, integer<std::uint32_t>({1, 10'000}),
              "Deliveries and questions to the directory at once, on each thread.")
-        .key("over_quota", &LocalConfig::bounce_over_quota, choice<bool>({{"defer", false}, {"bounce", true}}),
-             "A full mailbox: \"defer\" (452 4.2.2, tried again until the message is too old) or \"bounce\" "
-             "(552 5.2.2, at once).")
+        .key(
+            "over_quota", &LocalConfig::bounce_over_quota, choice<bool>({{"defer", false}, {"bounce", true}}),
+            "A full mailbox, when mail for it comes in and when it is delivered: \"defer\" (452 4.2.2, tried again "
+            "until the message is too old) or \"bounce\" (552 5.2.2, at once).")
+        .key("alias_sender", &LocalConfig::owner_sends, choice<bool>({{"original", false}, {"owner", true}}),
+             "From whom mail goes on from an alias to other servers: the \"original\" reverse-path, or the alias's "
+             "\"owner\" where owner-ALIAS is an address of ours.")
         .key("sub_address", &LocalConfig::tag_mailboxes, choice<bool>({{"inbox", false}, {"mailbox", true}}),
              "Mail for user+tag: into \"inbox\", or into the \"mailbox\" of that name where there is one.");
 }

@@ -74,6 +74,7 @@ struct LocalEnd {
     std::optional<mail::DsnAction> success;
     // Whom it goes on to as another message, born in the record of this outcome: addresses an alias leads to.
     std::vector<mail::Recipient> onward;
+    std::optional<mail::Address> sender;  // of that message; nothing: the reverse-path stays
 };
 
 // What a destination reports to the owner.

@@ -52,6 +52,12 @@ base::Result<Look> look_at(const store::Source& text) {
     return Look{delivered_to(start), *std::move(summary)};
 }
 
+// Who hears of what goes wrong behind an alias, as lists have had it since sendmail.
+mail::Address owner_of(mail::Address alias) {
+    alias.local = "owner-" + alias.local;
+    return alias;
+}
+
 // Where mail with a tag goes (user+tag@): the store takes INBOX where there is no such mailbox.
 std::string mailbox_for(const std::string& tag, const LocalConfig& config) {
     constexpr std::string_view kInbox = "INBOX";
@@ -266,6 +272,16 @@ net::Task<> LocalAgent::find(WorkPtr work, std::size_t at) {
     base::Result<Expansion> expansion =
         co_await expand(context_->loop, directory, work->recipient(at).address, work->passed);
     if (!expansion) last_error_ = expansion.error().log_text;
+    if (expansion && expansion->alias && !expansion->remote.empty() &&
+        context_->settings->config.local.owner_sends) {
+        const auto owner = owner_of(work->recipient(at).address);
+        const base::Result<auth::Resolution> known = co_await directory.resolve(context_->loop, owner);
+        if (!known)
+            expansion = std::unexpected(known.error());
+        else if (!known->catch_all &&
+                 (known->kind == auth::Resolution::Kind::account || known->kind == auth::Resolution::Kind::alias))
+            work->plans[at].owner = owner;
+    }
     const bool listed = work->has_piece();
     if (stopped_) work->drop_pieces();
     work->found(at, std::move(expansion), context_->loop.clock().wall());
@@ -295,9 +311,8 @@ store::Delivery LocalAgent::delivery(const LocalWork& work, const LocalWork::Mai
     out.message.summary = work.summary->blob(out.message.prefix);
     out.message.thread_keys = work.summary->thread_keys();
     // LMTP has looked at the quota before its 250, which nothing may take back; the room it reserved does not outlive a
-    // restart. Its listeners' names begin so (mta/settings.cpp).
-    if (!envelope.listener.starts_with("lmtp "))
-        out.quota = store::Quota{to.account.quota.bytes, to.account.quota.messages};
+    // restart.
+    if (!envelope.promised) out.quota = store::Quota{to.account.quota.bytes, to.account.quota.messages};
     return out;
 }
 

@@ -152,6 +152,7 @@ LocalVerdict verdict(const LocalWork& work, std::size_t at, base::WallTime now) 
             plan.expansion.remote.size() + plan.leads_to.size() + plan.expansion.failures.size();
         const mail::Recipient& parent = work.recipient(at);
         out.end.onward = onward(parent, plan.expansion, ends == 1, t.failed);
+        out.end.sender = plan.owner;
         outcome = onward_outcome(out.end.onward.size());
         if (ends > 1) out.end.success = mail::DsnAction::expanded;
     } else if (t.temporary) {

@@ -35,6 +35,7 @@ struct LocalWork {
     struct Plan {
         bool looked_up = false;
         std::optional<mail::Outcome> trouble;  // the directory did not answer
+        std::optional<mail::Address> owner;    // of the alias it is
         Expansion expansion;                   // its mailboxes are in `mailboxes` now:
         std::vector<std::size_t> leads_to;
     };

@@ -18,6 +18,8 @@ void Owner::add_onward(Revision& r, const JobResult& result, std::size_t at) con
     birth.envelope.id = onward_id(parent.id, index);
     if (parent.origin == base::Ulid{}) birth.envelope.origin = parent.id;
     birth.envelope.recipients = result.local[at].onward;
+    if (const auto& sender = result.local[at].sender; sender && !parent.reverse_path.empty())
+        birth.envelope.reverse_path = *sender;
     birth.envelope.arrival = now();
     birth.envelope.hold_until = {};
     birth.envelope.trace_headers = delivered_to_line(parent.recipients.at(index).address) + parent.trace_headers;

@@ -34,6 +34,7 @@ void Owner::add_redirected(Revision& r, const spool::StoredMessage& stored) cons
     birth.envelope = stored.envelope;
     birth.envelope.id = redirected_id(r);
     birth.envelope.arrival = now();
+    birth.envelope.promised = false;  // of where it goes now nothing was promised
     birth.envelope.smtputf8 = stored.envelope.smtputf8 || !base::is_ascii(r.redirect_to->to_string());
     mail::Recipient recipient{.address = *r.redirect_to};
     recipient.notify = stored.envelope.recipients.at(r.targets.front()).notify;

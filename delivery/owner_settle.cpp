@@ -5,6 +5,7 @@
 #include "delivery/owner.hpp"
 #include "mail/dsn.hpp"
 #include "policy/backoff.hpp"
+#include "store/store.hpp"
 
 namespace posthorn::delivery {
 
@@ -271,6 +272,7 @@ void Owner::erase(Message& m) {
     backlog_.erase(id);
     removals_.erase(id);
     messages_.erase(id);
+    if (auto* store = shared_->deps.store) store->settled(id);
 }
 
 // The message is free again: what has waited for that has its turn, one change at a time.

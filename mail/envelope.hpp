@@ -66,6 +66,8 @@ struct Envelope {
     std::uint64_t body_size = 0;    // octets, without trace_headers
     std::string header_message_id;  // Message-ID as found in the header; for logs only
     std::string trace_headers;      // ready to send, CRLF at each line end, goes out before the body
+    // LMTP said 250 for each recipient after it had looked at their quotas (RFC 2033 §4.2): none of them is told otherwise.
+    bool promised = false;
     TraceContext trace;
     std::map<std::string, std::string> metadata;  // plugin key-values, the listener's context
     Encryption encryption;

@@ -193,6 +193,7 @@ bool read_field(MsgpackReader& in, std::string_view key, Envelope& e) {
     if (key == "eid") return in.str(e.envid) && esmtp_value(e.envid, false);
     if (key == "c") return read_client(in, e.client);
     if (key == "l") return in.str(e.listener);
+    if (key == "pr") return in.boolean(e.promised);
     if (key == "t") return read_time(in, e.arrival);
     if (key == "hu") return read_time(in, e.hold_until);
     if (key == "s") return in.uinteger(e.body_size);
@@ -249,7 +250,7 @@ std::string encode_envelope(const Envelope& e) {
     const bool encrypted = e.encryption != Encryption{};
     const bool held = e.hold_until != base::WallTime{};
     const bool derived = e.origin != base::Ulid{};
-    out.map(16 + (held ? 1 : 0) + (derived ? 1 : 0) + (encrypted ? 1 : 0));
+    out.map(17 + (held ? 1 : 0) + (derived ? 1 : 0) + (encrypted ? 1 : 0));
     out.str("v");
     out.uinteger(kEnvelopeVersion);
     out.str("id");
@@ -275,6 +276,8 @@ std::string encode_envelope(const Envelope& e) {
     write_client(out, e.client);
     out.str("l");
     out.str(e.listener);
+    out.str("pr");
+    out.boolean(e.promised);
     out.str("t");
     out.integer(base::to_ms(e.arrival));
     out.str("s");
@@ -305,7 +308,9 @@ base::Result<Envelope> decode_envelope_prefix(std::string_view bytes, std::size_
     Envelope envelope;
     std::uint64_t version = 0;
     std::string trouble;
+    bool says_promised = false;
     const bool read = read_map(in, [&](std::string_view key) {
+        says_promised = says_promised || key == "pr";
         const bool good = key == "v" ? in.uinteger(version) : read_field(in, key, envelope);
         if (!good) trouble = "bad value of \"" + std::string(key.substr(0, 16)) + '"';
         return good && (key != "v" || version <= kEnvelopeVersion);
@@ -314,6 +319,8 @@ base::Result<Envelope> decode_envelope_prefix(std::string_view bytes, std::size_
     if (version > kEnvelopeVersion) return malformed("made by a newer version: " + std::to_string(version));
     if (!read) return malformed(trouble.empty() ? "not a MessagePack map" : trouble);
     if (version == 0) return malformed("no version");
+    // Written before there was the field: the listener's name told it.
+    if (!says_promised) envelope.promised = envelope.listener.starts_with("lmtp ");
     return envelope;
 }
 

@@ -55,9 +55,6 @@ Table<SmtpConfig> smtp_config_table() {
              "Failed logins after which a session is ended.")
         .key("plaintext_auth_networks", &C::plaintext_auth_networks, list(net::network_codec()),
              "Clients that may send passwords and tokens without TLS.")
-        .key("over_quota", &C::over_quota,
-             choice<OverQuota>({{"defer", OverQuota::defer}, {"reject", OverQuota::reject}}),
-             "A recipient without room: tried again later (452), or refused (552).")
         .key("strict_8bit", &C::strict_8bit, flag(), "Refuse 8-bit text that was not declared by BODY=8BITMIME.")
         .key("bare_newline", &C::bare_newline,
              choice<smtp::BareNewline>(

@@ -1,5 +1,6 @@
 // Recipients of our own: who they are, whether they have room, and the promise that LMTP makes to each of them.
 #include <algorithm>
+#include <set>
 
 #include "mta/replies.hpp"
 #include "mta/session.hpp"
@@ -7,8 +8,8 @@
 namespace posthorn::mta {
 namespace {
 
-constexpr int kAliasDepth = 5;           // aliases within aliases whose accounts' room is looked at
-constexpr std::size_t kAliasRooms = 64;  // accounts of one recipient, likewise; the others take what fits
+constexpr int kAliasDepth = 10;              // aliases within aliases whose accounts' room is looked at
+constexpr std::size_t kAliasRooms = 10'000;  // addresses of one recipient, likewise; what delivery looks at
 
 // What delivery adds to a message: Return-Path and Delivered-To.
 constexpr std::uint64_t kDeliveryFields = 700;  // octets
@@ -78,13 +79,12 @@ net::Task<smtp::Verdict> Session::ask_room(Room room) {
 // The local accounts an alias leads to. What cannot be looked up now is left to delivery, which tries again.
 net::Task<std::vector<Session::Room>> Session::rooms_behind(std::vector<mail::Address> targets) {
     std::vector<Room> rooms;
-    std::vector<mail::Address> seen;
+    std::set<std::string> seen;
     for (int depth = 0; depth < kAliasDepth && !targets.empty(); ++depth) {
         std::vector<mail::Address> next;
         for (auto& target : targets) {
-            if (rooms.size() + seen.size() >= kAliasRooms || !is_local(target)) continue;
-            if (std::ranges::find(seen, target) != seen.end()) continue;
-            seen.push_back(target);
+            if (seen.size() >= kAliasRooms || !is_local(target)) continue;
+            if (!seen.insert(target.to_string()).second) continue;
             auto found = co_await worker_.shared.services.directory->resolve(worker_.loop, std::move(target));
             if (!found) continue;
             if (found->kind == auth::Resolution::Kind::account)
@@ -102,9 +102,15 @@ net::Task<std::optional<smtp::ServerReply>> Session::reserve(std::vector<Room> r
     auto* store = worker_.shared.services.store;
     const auto before = reserved_.size();
     if (store == nullptr) co_return std::nullopt;
+    std::set<mail::AccountName> held;
+    if (rooms.size() > 1) held.insert(reserved_.begin(), reserved_.end());
+    const auto is_held = [&](const mail::AccountName& account) {
+        return rooms.size() > 1 ? !held.insert(account).second
+                                : std::ranges::find(reserved_, account) != reserved_.end();
+    };
     for (const auto& room : rooms) {
         // Two recipients of one account are one message there.
-        if (!bounded(room.quota) || std::ranges::find(reserved_, room.account) != reserved_.end()) continue;
+        if (!bounded(room.quota) || is_held(room.account)) continue;
         const auto kept = co_await store->reserve(worker_.loop, room.account, id, bytes, store_quota(room.quota));
         if (kept) {
             reserved_.push_back(room.account);
@@ -127,6 +133,7 @@ void Session::release(const base::Ulid& id, std::size_t from) {
 // for it is kept until it is delivered, so that none of them is ever told otherwise.
 net::Task<> Session::commit_each() {
     auto envelope = make_envelope();
+    envelope.promised = true;
     const auto began = worker_.loop.now();
     const auto bytes = envelope.body_size + envelope.trace_headers.size() + kDeliveryFields;
     std::vector<smtp::ServerReply> replies(envelope.recipients.size());

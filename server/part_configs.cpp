@@ -28,6 +28,8 @@ mta::Config receiver_config(const Config& config, const TlsContexts& tls, std::o
         if (!protocol) continue;
         out.listeners.push_back(section.listener);
         out.listeners.back().protocol = *protocol;
+        out.listeners.back().smtp.over_quota =
+            config.delivery.local.bounce_over_quota ? mta::OverQuota::reject : mta::OverQuota::defer;
     }
     out.submission = config.submission;
     out.tls = tls.server;

@@ -40,6 +40,34 @@ TEST_CASE("what an alias leads to elsewhere goes on as one message of the same t
     w.check_invariants(true);
 }
 
+TEST_CASE("what an alias leads to elsewhere goes on from its owner, where that is wanted and there is one") {
+    LocalWorld w;
+    auto peer = w.site("a.test", "192.0.2.1");
+    w.add({"ann@local.test"});
+    w.people.add_alias("team@local.test", {"one@a.test"});
+    std::string from = "s@b.test";
+    std::string sender = from;
+    SUBCASE("not wanted") { w.people.add_alias("owner-team@local.test", {"ann@local.test"}); }
+    SUBCASE("wanted") {
+        w.config.local.owner_sends = true;
+        SUBCASE("there is one") {
+            w.people.add_alias("owner-team@local.test", {"ann@local.test"});
+            sender = "owner-team@local.test";
+        }
+        SUBCASE("there is none") {}
+        SUBCASE("of a notification") {
+            w.people.add_alias("owner-team@local.test", {"ann@local.test"});
+            from = sender = "";
+        }
+    }
+    w.start();
+    w.send(from, {"team@local.test"});
+    w.loops.run_until_idle();
+    REQUIRE(peer->mail().size() == 1);
+    CHECK(peer->mail()[0].from == sender);
+    CHECK(peer->mail()[0].to == std::vector<std::string>{"one@a.test"});
+}
+
 TEST_CASE("a crash before the outcome is durable makes neither a second copy nor a second message") {
     LocalWorld w;
     auto peer = w.site("a.test", "192.0.2.1");

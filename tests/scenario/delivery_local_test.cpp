@@ -116,10 +116,31 @@ TEST_CASE("what LMTP has promised room for is stored, also when the reservation 
     envelope.id = w.ulids.next();
     envelope.recipients.push_back({*mail::parse_address("ann@local.test"), 0, {}});
     envelope.arrival = w.loops.clock().wall();
-    envelope.listener = "lmtp unix:/run/posthorn/lmtp.sock";
+    envelope.promised = true;
     REQUIRE(w.queue.put(std::move(envelope), "Subject: promised\r\n\r\nbody\r\n"));
     w.loops.run_until_idle();
     CHECK(w.inbox("ann@local.test").size() == 2);
+    w.check_invariants(true);
+}
+
+TEST_CASE("room that LMTP has promised is free again, however the message ends") {
+    LocalWorld w;
+    w.add({"ann@local.test", "bob@local.test"});
+    w.start();
+    mail::Envelope envelope;
+    envelope.id = w.ulids.next();
+    envelope.arrival = w.loops.clock().wall();
+    envelope.promised = true;
+    std::string recipient = "nobody@local.test";  // an account when it came in
+    SUBCASE("it fails") {}
+    SUBCASE("it is delivered elsewhere") { recipient = "bob@local.test"; }
+    envelope.recipients.push_back({*mail::parse_address(recipient), 0, {}});
+    w.reserve("ann@local.test", envelope.id, 500);
+    CHECK(w.reserved("ann@local.test") == 500);
+    REQUIRE(w.queue.put(std::move(envelope), "Subject: promised\r\n\r\nbody\r\n"));
+    w.loops.run_until_idle();
+    CHECK(w.queue.ids().empty());
+    CHECK(w.reserved("ann@local.test") == 0);
     w.check_invariants(true);
 }
 

@@ -57,6 +57,19 @@ TEST_CASE("envelope: comes back as it went") {
     CHECK(decode_envelope(encode_envelope(encrypted)).value() == encrypted);
 }
 
+TEST_CASE("envelope: what LMTP promised is told by its field, and before there was one by the listener's name") {
+    const auto old = with("l", [](auto& out) { out.str("lmtp unix:/run/posthorn/lmtp.sock"); });
+    CHECK(decode_envelope(old).value().promised);
+    const auto other = with("l", [](auto& out) { out.str("smtp [::]:25"); });
+    CHECK_FALSE(decode_envelope(other).value().promised);
+    Envelope e;
+    e.listener = "lmtp unix:/run/posthorn/lmtp.sock";
+    CHECK_FALSE(decode_envelope(encode_envelope(e)).value().promised);
+    e.promised = true;
+    e.listener = "handed over";
+    CHECK(decode_envelope(encode_envelope(e)).value().promised);
+}
+
 TEST_CASE("envelope: cut anywhere it is refused") {
     auto envelope = full();
     envelope.metadata["k"] = "v";

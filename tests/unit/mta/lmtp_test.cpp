@@ -64,7 +64,7 @@ TEST_CASE("LMTP: what is accepted is durable, with the trace of LMTP") {
     CHECK(lmtp.recipients(0) == Replies{"ann@example.org", "bob@example.org"});
     const auto& envelope = lmtp.queue.taken[0].envelope;
     CHECK(envelope.trace_headers.contains(" with LMTP\r\n"));
-    CHECK(envelope.listener.starts_with("lmtp "));
+    CHECK(envelope.promised);
     CHECK(lmtp.events.count(mail::EventKind::accepted) == 1);
 }
 
@@ -107,6 +107,22 @@ TEST_CASE("LMTP: an alias is refused when one of its accounts has no room, and n
     CHECK(lmtp.state_of("wide").reserved_messages == 0);
     CHECK(lmtp.deliver({"both@example.org"}, 100) == Replies{"250 2.0.0"});
     CHECK(lmtp.state_of("wide").reserved_messages == 1);
+    CHECK(lmtp.state_of("small").reserved_messages == 1);
+}
+
+TEST_CASE("LMTP: an alias is looked through to its last account") {
+    Lmtp lmtp;
+    std::vector<std::string> targets;
+    for (int i = 0; i < 200; ++i) {
+        targets.push_back("member" + std::to_string(i) + "@example.org");
+        lmtp.directory.add_account(targets.back()).quota.bytes = 10'000;
+    }
+    targets.push_back("small@example.org");
+    lmtp.directory.add_alias("all@example.org", {targets.begin(), targets.end()});
+    CHECK(lmtp.deliver({"all@example.org"}, 3000) == Replies{"452 4.2.2"});
+    CHECK(lmtp.state_of("member0").reserved_messages == 0);
+    CHECK(lmtp.deliver({"all@example.org"}, 100) == Replies{"250 2.0.0"});
+    CHECK(lmtp.state_of("member199").reserved_messages == 1);
     CHECK(lmtp.state_of("small").reserved_messages == 1);
 }
 
