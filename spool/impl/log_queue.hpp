@@ -97,7 +97,16 @@ private:
     bool needs_disk(const StateChange& change) const;
     void submit_change(StateChange change, Recorded done);
     void prepare_gated(base::Ulid id, StateChange change, Recorded done);
-    base::Result<std::pair<MessageOp, std::shared_ptr<BigFile>>> prepare(StateChange::Birth& birth);
+    // What goes on to many addresses is in memory once.
+    struct SharedBodies {
+        std::map<std::pair<const Body*, std::uint64_t>, std::shared_ptr<const std::string>> known;
+        std::shared_ptr<const std::string>* of(const StateChange::Birth& birth) {
+            if (!birth.middle || !birth.body_prefix.empty() || !birth.body_suffix.empty()) return nullptr;
+            return &known[{birth.middle.get(), birth.middle_size}];
+        }
+    };
+    base::Result<std::pair<MessageOp, std::shared_ptr<BigFile>>> prepare(StateChange::Birth& birth,
+                                                                         SharedBodies& shared);
     void quarantine(const base::Ulid& id, std::string_view reason);
     void submit_done(const base::Ulid& id);
     void submit_lost(const base::Ulid& id);

@@ -90,7 +90,8 @@ bool LogQueue::needs_disk(const StateChange& change) const {
     });
 }
 
-base::Result<std::pair<MessageOp, std::shared_ptr<BigFile>>> LogQueue::prepare(StateChange::Birth& birth) {
+base::Result<std::pair<MessageOp, std::shared_ptr<BigFile>>> LogQueue::prepare(StateChange::Birth& birth,
+                                                                               SharedBodies& shared) {
     std::shared_ptr<BigFile> file;
     MessageOp op;
     op.id = birth.envelope.id;
@@ -101,6 +102,8 @@ base::Result<std::pair<MessageOp, std::shared_ptr<BigFile>>> LogQueue::prepare(S
         if (!written) return std::unexpected(written.error());
         op.big_length = file->size();
         op.big_crc = file->crc();
+    } else if (auto* const known = shared.of(birth); known != nullptr && *known != nullptr) {
+        op.body = *known;
     } else {
         auto bytes = std::make_shared<std::string>();
         auto written = assemble(birth, [&](std::string_view piece) {
@@ -108,6 +111,7 @@ base::Result<std::pair<MessageOp, std::shared_ptr<BigFile>>> LogQueue::prepare(S
             return base::Result<void>();
         });
         if (!written) return std::unexpected(written.error());
+        if (known != nullptr) *known = bytes;
         op.body = std::move(bytes);
     }
     birth.envelope.body_size = op.body_length();
@@ -131,9 +135,10 @@ void LogQueue::submit_change(StateChange change, Recorded done) {
         std::shared_ptr<BigFile> file;
     };
     std::vector<Child> children;
+    SharedBodies shared;
     for (auto& birth : change.births) {
         if (log_->knows(birth.envelope.id)) continue;
-        auto made = prepare(birth);
+        auto made = prepare(birth, shared);
         if (!made) {
             loop.post([done = std::move(done), error = made.error()]() mutable { done(std::unexpected(error)); });
             return;
