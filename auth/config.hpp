@@ -63,6 +63,7 @@ struct LdapConfig {
     std::string group;    // not empty: only members of this entry are accounts
     std::string member_attribute = "member";
     std::string name_attribute = "cn";
+    std::string address_attribute;  // empty: an entry is not asked whose it is
     std::string quota_attribute;
     std::string max_messages_attribute;
     std::string disabled_attribute;

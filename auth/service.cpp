@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "auth/exposed.hpp"
 #include "auth/impl/directory_service.hpp"
 #include "auth/impl/embedded.hpp"
 #include "auth/impl/file_backend.hpp"
@@ -13,6 +14,7 @@
 #include "auth/impl/lookup.hpp"
 #include "auth/impl/oauth_verifier.hpp"
 #include "auth/impl/sql_backend.hpp"
+#include "base/log.hpp"
 
 namespace posthorn::auth {
 namespace {
@@ -122,6 +124,7 @@ base::Result<std::unique_ptr<Service>> open_service(const Deps& deps, const Conf
     if (!embedded) return std::unexpected(std::move(embedded.error()));
     auto out = std::make_unique<Whole>(std::move(hashing), *std::move(embedded));
     if (auto opened = out->open(deps, config); !opened) return std::unexpected(std::move(opened.error()));
+    for (const auto& text : exposed_backends(config)) base::log::warning("auth.exposed", {{"msg", text}});
     return out;
 }
 

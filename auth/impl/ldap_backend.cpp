@@ -218,7 +218,11 @@ base::Result<std::optional<LdapBackend::Person>> LdapBackend::person(const mail:
     const bool by_name = !config_.user_dn.empty();
     auto found = search(by_name ? dn_for(config_.user_dn, name) : config_.base,
                         by_name ? LDAP_SCOPE_BASE : LDAP_SCOPE_SUBTREE, filter_for(config_.filter, name));
-    if (!found || !*found || config_.group.empty()) return found;
+    if (!found || !*found) return found;
+    // A matching rule may find ann's entry for änn: one that tells its address is only that address's.
+    const auto& own = (*found)->all(config_.address_attribute);
+    if (!own.empty() && mail::parse_account_name(own.front()) != name) return std::nullopt;
+    if (config_.group.empty()) return found;
     const auto member = fmt::format("({}={})", config_.member_attribute, filter_escaped((*found)->dn));
     const auto group = search(config_.group, LDAP_SCOPE_BASE, member);
     if (!group) return std::unexpected(group.error());

@@ -103,6 +103,22 @@ TEST_CASE("contract: ldap" * doctest::skip(missing("POSTHORN_TEST_LDAP"))) {
     auth::testing::backend_contract(w.loops, backend);
 }
 
+TEST_CASE("ldap: an entry that tells its address is nobody else's" * doctest::skip(missing("POSTHORN_TEST_LDAP"))) {
+    World w;
+    auto config = ldap();
+    config.filter = "(mail=ann@example.org)";  // as a matching rule that finds more than it should
+    config.address_attribute = "mail";
+    impl::LdapBackend backend(config, *w.pool);
+    const auto found = [&](const char* local) {
+        const auto entry = answer_of(w.loops, backend.find(w.loops.at(0), {local, "example.org"}));
+        REQUIRE(entry);
+        return *entry && (*entry)->account.has_value();
+    };
+    CHECK(found("ann"));
+    CHECK_FALSE(found("\xc3\xa4nn"));
+    CHECK_FALSE(auth::testing::right_password(w.loops, backend, {"\xc3\xa4nn", "example.org"}, "correct horse"));
+}
+
 TEST_CASE("contract: ldap, by name and group" * doctest::skip(missing("POSTHORN_TEST_LDAP"))) {
     World w;
     auto config = ldap();
