@@ -16,33 +16,6 @@ base::Result<mail::AccountName> account_arg(const Value& args) {
     return *std::move(name);
 }
 
-Value check_view(const mail::AccountName& account, const store::CheckReport& report) {
-    auto texts = Value::list();
-    for (const auto& text : report.texts) texts.add(text);
-    return Value::map()
-        .set("account", account.text())
-        .set("clean", report.findings == 0)
-        .set("findings", number(report.findings))
-        .set("messages", number(report.emails))
-        .set("size", number(report.octets))
-        .set("missing", number(report.missing))
-        .set("damaged", number(report.damaged))
-        .set("orphans", number(report.orphans))
-        .set("dead", number(report.dead))
-        .set("what", std::move(texts));
-}
-
-Value repair_view(const mail::AccountName& account, const store::RepairReport& report) {
-    return Value::map()
-        .set("account", account.text())
-        .set("index_was_lost", report.index_was_lost)
-        .set("snapshot", report.snapshot.empty() ? Value() : Value(report.snapshot))
-        .set("recovered", number(report.recovered))
-        .set("dropped", number(report.dropped))
-        .set("orphans_removed", number(report.orphans_removed))
-        .set("counted_anew", report.counted_anew);
-}
-
 Value backup_view(const mail::AccountName& account, const store::BackupReport& report) {
     return Value::map()
         .set("account", account.text())
@@ -133,6 +106,33 @@ private:
 };
 
 }  // namespace
+
+Value check_view(const mail::AccountName& account, const store::CheckReport& report) {
+    auto texts = Value::list();
+    for (const auto& text : report.texts) texts.add(text);
+    return Value::map()
+        .set("account", account.text())
+        .set("clean", report.findings == 0)
+        .set("findings", number(report.findings))
+        .set("messages", number(report.emails))
+        .set("size", number(report.octets))
+        .set("missing", number(report.missing))
+        .set("damaged", number(report.damaged))
+        .set("orphans", number(report.orphans))
+        .set("dead", number(report.dead))
+        .set("what", std::move(texts));
+}
+
+Value repair_view(const mail::AccountName& account, const store::RepairReport& report) {
+    return Value::map()
+        .set("account", account.text())
+        .set("index_was_lost", report.index_was_lost)
+        .set("snapshot", report.snapshot.empty() ? Value() : Value(report.snapshot))
+        .set("recovered", number(report.recovered))
+        .set("dropped", number(report.dropped))
+        .set("orphans_removed", number(report.orphans_removed))
+        .set("counted_anew", report.counted_anew);
+}
 
 Handlers make_store_handlers(store::Store& store, store::Keeper& keeper, const base::Clock& clock) {
     const auto commands = std::make_shared<StoreCommands>(store, keeper, clock);

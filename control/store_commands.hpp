@@ -8,6 +8,10 @@
 
 namespace posthorn::control {
 
+// What came of a check and of a repair, as it is told.
+Value check_view(const mail::AccountName& account, const store::CheckReport& report);
+Value repair_view(const mail::AccountName& account, const store::RepairReport& report);
+
 // All outlive the handlers.
 Handlers make_store_handlers(store::Store& store, store::Keeper& keeper, const base::Clock& clock);
 

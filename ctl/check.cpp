@@ -89,6 +89,12 @@ std::vector<std::string> server_programs(const std::string& own_path) {
     return out;
 }
 
+std::expected<std::pair<std::string, int>, std::string> run_server_program(std::string program,
+                                                                           std::vector<std::string> words) {
+    words.insert(words.begin(), program.empty() ? find_program() : std::move(program));
+    return run(words);
+}
+
 std::expected<Checked, std::string> run_check(std::string program, const std::string& config) {
     if (program.empty()) program = find_program();
     std::vector<std::string> words{std::move(program), "--check", "--json"};

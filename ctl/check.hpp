@@ -3,6 +3,7 @@
 
 #include <expected>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control/protocol/value.hpp"
@@ -11,6 +12,11 @@ namespace posthorn::ctl {
 
 // Where posthornd may be, in the order of trying: beside this program, where a build has it, where systems have it.
 std::vector<std::string> server_programs(const std::string& own_path);
+
+// Runs posthornd with these words: what it wrote to its standard output, and its exit status. `program` empty: the first of
+// server_programs() that is there, else the one in PATH.
+std::expected<std::pair<std::string, int>, std::string> run_server_program(std::string program,
+                                                                           std::vector<std::string> words);
 
 struct Checked {
     control::Value findings = control::Value::list();  // maps with `check`, `status`, `what`, `remedy`

@@ -113,6 +113,16 @@ base::Result<control::Answer> Client::call(const std::string& command, control::
 // An answer that comes before all is sent is a refusal, and the server reads no more.
 base::Result<control::Answer> Client::call_long(const std::string& command, control::Value args,
                                                 const Pieces& next) {
+    return call_with_items(command, std::move(args), [&]() -> base::Result<std::optional<control::Value>> {
+        auto piece = next();
+        if (!piece) return std::unexpected(piece.error());
+        if (!*piece) return std::nullopt;
+        return control::Value(control::Bytes{**std::move(piece)});
+    });
+}
+
+base::Result<control::Answer> Client::call_with_items(const std::string& command, control::Value args,
+                                                      const Items& next) {
     const control::Request request{
         .id = ++last_id_, .token = token_, .command = command, .args = std::move(args), .more = true};
     auto sent = send(control::frame(control::encode_request(request)));
@@ -121,7 +131,7 @@ base::Result<control::Answer> Client::call_long(const std::string& command, cont
         if (!piece) return std::unexpected(piece.error());
         more = piece->has_value();
         control::RequestPart part{.id = request.id, .items = {}, .more = more};
-        if (more) part.items.emplace_back(control::Bytes{**std::move(piece)});
+        if (more) part.items.push_back(**std::move(piece));
         sent = send(control::frame(control::encode_part(part)));
     }
     auto answer = receive_all({});

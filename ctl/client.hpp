@@ -34,6 +34,10 @@ public:
     // The same with a long request: `next` gives its pieces, nothing after the last.
     using Pieces = std::function<base::Result<std::optional<std::string>>()>;
     base::Result<control::Answer> call_long(const std::string& command, control::Value args, const Pieces& next);
+    // Its pieces may be other than octets.
+    using Items = std::function<base::Result<std::optional<control::Value>>()>;
+    base::Result<control::Answer> call_with_items(const std::string& command, control::Value args,
+                                                  const Items& next);
 
 private:
     explicit Client(int fd) : fd_(fd) {}

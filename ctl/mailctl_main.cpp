@@ -23,6 +23,7 @@
 #include "ctl/message_text.hpp"
 #include "ctl/password.hpp"
 #include "ctl/show.hpp"
+#include "ctl/store_verbs.hpp"
 #include "ctl/timeline.hpp"
 #include "ctl/token.hpp"
 #include "ctl/watch.hpp"
@@ -153,6 +154,25 @@ int run_long(const ctl::CommandLine& line, const std::string& token) {
     return done;
 }
 
+// Mail from and to files of others: what is said meanwhile goes to standard error.
+int run_mail(const ctl::CommandLine& line, const std::string& token) {
+    auto client = ctl::Client::connect(line.socket);
+    if (!client) {
+        complain("the server cannot be reached: " + client.error().log_text);
+        return unreachable;
+    }
+    client->use_token(token);
+    const ctl::Tell tell = [](const std::string& text) { complain(text); };
+    const auto answer = line.command->name == "store.import" ? ctl::import_mail(*client, line, tell)
+                                                             : ctl::export_mail(*client, line, tell);
+    if (const int status = status_of(answer); status != done) {
+        complain("what was done stays done: the same command goes on from there");
+        return status;
+    }
+    out(text_of(line, answer->result));
+    return done;
+}
+
 int run(ctl::CommandLine line) {
     if (line.command->local) return run_here(line);
     if (ctl::wants_password(line)) {
@@ -166,9 +186,15 @@ int run(ctl::CommandLine line) {
         complain(token.error().log_text);
         return usage;
     }
+    if (line.command->name == "store.import" || line.command->name == "store.export") return run_mail(line, *token);
     if (line.command->body) return run_long(line, *token);
     auto client = ctl::Client::connect(line.socket);
     if (!client) {
+        if (const auto answer = ctl::without_server(line)) {
+            if (const int status = status_of(*answer); status != done) return status;
+            out(text_of(line, (*answer)->result));
+            return done;
+        }
         complain("the server cannot be reached: " + client.error().log_text);
         return unreachable;
     }

@@ -14,6 +14,7 @@
 #include "control/domain_commands.hpp"
 #include "control/import_command.hpp"
 #include "control/log_level.hpp"
+#include "control/mail_commands.hpp"
 #include "control/route.hpp"
 #include "control/store_commands.hpp"
 #include "control/trace.hpp"
@@ -284,6 +285,7 @@ base::Result<void> Daemon::serve() {
     handlers.merge(control::make_domain_handlers(*p.delivery));
     handlers.merge(control::make_account_handlers(p.auth->editor()));
     handlers.merge(control::make_store_handlers(*p.store, *p.store, p.clock));
+    handlers.merge(control::make_mail_export_handlers(*p.store));
     handlers.merge(control::make_dns_handlers(*p.resolver, *p.loops));
     p.steering = std::make_unique<Steering>(config_);
     handlers.merge(control::make_steering_handlers(*p.steering));
@@ -297,6 +299,7 @@ base::Result<void> Daemon::serve() {
                                                         .vetting = *std::move(vetting),
                                                         .taken = taken_event(p.events, p.clock),
                                                         .max_size = [&p] { return p.max_message_size.load(); }});
+    long_handlers.merge(control::make_mail_import_handlers(*p.store));
     p.replay = std::make_unique<Replay>(
         config_, [&p] { return p.delivery->overrides(); },
         [&p](std::string_view domain) { return p.auth->directory().is_local_domain(domain); });

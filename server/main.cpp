@@ -10,6 +10,7 @@
 #include "server/daemon.hpp"
 #include "server/options.hpp"
 #include "server/signals.hpp"
+#include "server/store_offline.hpp"
 
 namespace {
 
@@ -48,6 +49,8 @@ int act(Options options) {
         return kUsage;
     }
     if (options.action == Options::Action::check_config) return 0;
+    if (options.action == Options::Action::store_check || options.action == Options::Action::store_repair)
+        return server::run_store_offline(*config, options);
     return run(*std::move(config), std::move(options));
 }
 

@@ -15,7 +15,12 @@ po::options_description description(Options& options) {
         ("check-config", "say what is wrong with the configuration, and end")                                 //
         ("check", "say whether a server can work with it on this machine, and end: 1 if something is wrong")  //
         ("json", po::bool_switch(&options.json), "with --check: as JSON")                                     //
-        ("print-config", "write the commented configuration with all defaults, and end")                      //
+        ("store-check", po::value(&options.account),
+         "say as JSON whether this account's mailboxes are in good order, with the server down, and end")  //
+        ("bodies", po::bool_switch(&options.bodies), "with --store-check: read each message")              //
+        ("store-repair", po::value<std::string>(),
+         "put this account's mailboxes in order, with the server down, and end")          //
+        ("print-config", "write the commented configuration with all defaults, and end")  //
         ("ephemeral", po::bool_switch(&options.ephemeral),
          "allow a spool that does not survive a crash of the machine")  //
         ("version", "say the version, and end")                         //
@@ -39,7 +44,12 @@ std::expected<Options, std::string> parse_options(int argc, const char* const* a
             options.action = Options::Action::version;
         else if (given.contains("print-config"))
             options.action = Options::Action::print_config;
-        else if (given.contains("check"))
+        else if (given.contains("store-check"))
+            options.action = Options::Action::store_check;
+        else if (given.contains("store-repair")) {
+            options.action = Options::Action::store_repair;
+            options.account = given["store-repair"].as<std::string>();
+        } else if (given.contains("check"))
             options.action = Options::Action::check;
         else if (given.contains("check-config"))
             options.action = Options::Action::check_config;

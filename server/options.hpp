@@ -11,12 +11,16 @@ struct Options {
         run,
         check_config,
         check,
+        store_check,
+        store_repair,
         print_config,
         version,
         help
     } action = Action::run;
-    std::string config;  // empty: where it usually is
-    bool json = false;   // of check
+    std::string config;   // empty: where it usually is
+    bool json = false;    // of check
+    std::string account;  // of store_check and store_repair
+    bool bodies = false;  // of store_check
     bool ephemeral = false;
 };
 

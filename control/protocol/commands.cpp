@@ -192,12 +192,56 @@ constexpr std::array kClear = {kAnyDomain};
 
 constexpr Argument kAccount = {
     .name = "account", .type = ArgType::text, .required = true, .plain = true, .help = "An account: user@domain."};
+constexpr Argument kOfflineConfig = {
+    .name = "config",
+    .type = ArgType::text,
+    .help = "With the server down: its configuration file; if not given, where it usually is.",
+    .local = true};
+constexpr Argument kOfflineServer = {
+    .name = "server",
+    .type = ArgType::text,
+    .help = "With the server down: the program posthornd; if not given it is sought beside this one and in PATH.",
+    .local = true};
 constexpr std::array kStoreList = {kAnyDomain, kLimit};
 constexpr std::array kStoreCheck = {
     kAccount,
     Argument{.name = "bodies", .type = ArgType::flag, .help = "Read each message and hold it against its sum."},
+    kOfflineConfig,
+    kOfflineServer,
 };
-constexpr std::array kStoreRepair = {kAccount};
+constexpr std::array kStoreRepair = {kAccount, kOfflineConfig, kOfflineServer};
+constexpr std::array<std::string_view, 3> kMailFormats = {"maildir", "mbox", "eml"};
+constexpr Argument kMailFormat = {.name = "format",
+                                  .type = ArgType::choice,
+                                  .required = true,
+                                  .plain = true,
+                                  .help = "How mail stands in files: maildir, mbox, or eml (a file a message).",
+                                  .choices = kMailFormats,
+                                  .local = true};
+constexpr std::array kStoreImport = {
+    kMailFormat,
+    Argument{.name = "folder",
+             .type = ArgType::text,
+             .required = true,
+             .plain = true,
+             .help = "Where it stands, on this machine; of mbox also a file, which goes to INBOX.",
+             .local = true},
+    kAccount,
+    Argument{
+        .name = "source",
+        .type = ArgType::text,
+        .help = "A name of the source, if not given its path: mail that came from it before does not come again."},
+};
+constexpr std::array kStoreExport = {
+    kMailFormat,
+    Argument{.name = "folder",
+             .type = ArgType::text,
+             .required = true,
+             .plain = true,
+             .help = "Where it is to stand, on this machine; made when it is not there.",
+             .local = true},
+    kAccount,
+};
 constexpr std::array kStoreBackup = {
     kAccount,
     Argument{.name = "to",
@@ -276,6 +320,14 @@ constexpr std::array kCommands = {
             kStoreRestore},
     Command{"store.undelete", Role::write, Shape::fields, "Brings back expunged messages that are still there.",
             kStoreUndelete},
+    Command{.name = "store.import",
+            .role = Role::write,
+            .shape = Shape::fields,
+            .help = "Mail from files of others into an account, once, however often it is begun again.",
+            .args = kStoreImport,
+            .body = true},
+    Command{"store.export", Role::write, Shape::fields, "An account's mail into files that others read.",
+            kStoreExport},
     Command{"dns.list-cache", Role::read, Shape::table, "DNS answers that are kept, the last used first.", kCached},
     Command{"dns.clear-cache", Role::write, Shape::fields, "Forgets what DNS said of a name, or everything.",
             kClear},
@@ -419,6 +471,7 @@ std::optional<std::string> check_args(const Command& command, const Value& args,
         if (auto complaint = check_arg(*arg, value)) return complaint;
     }
     for (const auto& arg : command.args) {
+        if (arg.local && !here) continue;
         if (arg.required && args.find(arg.name) == nullptr)
             return fmt::format("{} needs the argument {}", command.name, arg.name);
     }
