@@ -117,7 +117,8 @@ class Context:
         self.closing.append(server.stop)
         return server
 
-    def doveadm(self, maildir: Path) -> dovecot.Doveadm:
+    def doveadm(self, maildir: Path):
+        """Dovecot's hand on a Maildir."""
         self.need_root()
         if dovecot.find(self.build) is None:
             self.skip("no Dovecot")
