@@ -148,10 +148,55 @@ struct Counted {
 
 }  // namespace
 
+namespace {
+
+struct Outcome {
+    explicit Outcome(net::Loop& loop) : event(loop) {}
+    std::optional<base::Result<Reply>> reply;
+    bool over = false;
+    net::Event event;
+};
+
+net::Task<> carry_out(net::Task<base::Result<Reply>> asked, std::shared_ptr<Outcome> outcome) {
+    auto reply = co_await std::move(asked);
+    outcome->reply.emplace(std::move(reply));
+}
+
+void begin(net::Loop& loop, net::Task<base::Result<Reply>> asked, const std::shared_ptr<Outcome>& outcome) {
+    net::spawn(loop, "control.command", carry_out(std::move(asked), outcome), [outcome] {
+        outcome->over = true;
+        outcome->event.notify_all();
+    });
+}
+
+std::string sign_of_life_frame(std::int64_t id) {
+    return encode_answer({.id = id, .result = Value::list(), .more = true});
+}
+
+// Until the command has ended, also when its client has gone: it uses the stream. While it takes long the client hears
+// that it goes on.
+net::Task<base::Result<Reply>> attend(net::Stream& stream, std::int64_t id, net::Task<base::Result<Reply>> asked,
+                                      base::Duration sign_of_life) {
+    const auto outcome = std::make_shared<Outcome>(stream.loop());
+    begin(stream.loop(), std::move(asked), outcome);
+    for (bool there = true; !outcome->over;) {
+        const auto until = stream.loop().now() + sign_of_life;
+        const bool notified = co_await outcome->event.wait(until);
+        if (notified || outcome->over || !there) continue;
+        std::string sign = sign_of_life_frame(id);
+        there = co_await send(stream, std::move(sign));
+    }
+    if (!outcome->reply) co_return base::fail(base::ErrorKind::internal, "it failed: see the log");
+    co_return *std::move(outcome->reply);
+}
+
+}  // namespace
+
 // Shared with the conversations, which may outlive the Server by a moment.
 struct Server::State {
-    State(Handlers h, LongHandlers l, Permissions p, base::Metrics& metrics)
-        : handlers(std::move(h)),
+    State(Handlers h, LongHandlers l, Permissions p, base::Metrics& metrics, base::Duration sign)
+        : sign_of_life(sign),
+          handlers(std::move(h)),
           long_handlers(std::move(l)),
           permissions(std::make_shared<const Permissions>(std::move(p))),
           registry(metrics),
@@ -159,6 +204,7 @@ struct Server::State {
           refused(metrics.counter("posthorn_control_refused_total",
                                   "Requests refused: unknown, forbidden or not understood")) {}
 
+    const base::Duration sign_of_life;
     const Handlers handlers;
     const LongHandlers long_handlers;
     base::Guarded<std::shared_ptr<const Permissions>> permissions;
@@ -224,7 +270,7 @@ struct Server::State {
         auto asked = plain != handlers.end()
                          ? plain->second(stream.loop(), std::move(request.args))
                          : long_handlers.find(name)->second(stream.loop(), std::move(request.args), frames_in);
-        base::Result<Reply> reply = co_await std::move(asked);
+        base::Result<Reply> reply = co_await attend(stream, request.id, std::move(asked), sign_of_life);
         *result = !reply ? code_of(reply.error().kind) : !reply->refused.empty() ? "refused" : "ok";
         registry
             .counter("posthorn_control_commands_total", "Commands on the control socket",
@@ -307,9 +353,10 @@ struct Server::State {
 };
 
 Server::Server(net::LoopGroup& loops, std::unique_ptr<net::Listener> listener, Handlers handlers,
-               Permissions permissions, base::Metrics& metrics, LongHandlers long_handlers)
-    : state_(
-          std::make_shared<State>(std::move(handlers), std::move(long_handlers), std::move(permissions), metrics)),
+               Permissions permissions, base::Metrics& metrics, LongHandlers long_handlers,
+               base::Duration sign_of_life)
+    : state_(std::make_shared<State>(std::move(handlers), std::move(long_handlers), std::move(permissions), metrics,
+                                     sign_of_life)),
       listener_(std::move(listener)),
       loops_(loops) {}
 

@@ -16,9 +16,11 @@ inline constexpr std::size_t kMaxConnections = 32;
 
 class Server {
 public:
-    // `listener` is a bound Unix socket; `loops` (the admin loop) and what the handlers use outlive the server.
+    // `listener` is a bound Unix socket; `loops` (the admin loop) and what the handlers use outlive the server. A command
+    // that takes longer than `sign_of_life` tells so, again and again: any, also one whose result is no list.
     Server(net::LoopGroup& loops, std::unique_ptr<net::Listener> listener, Handlers handlers,
-           Permissions permissions, base::Metrics& metrics, LongHandlers long_handlers = {});
+           Permissions permissions, base::Metrics& metrics, LongHandlers long_handlers = {},
+           base::Duration sign_of_life = kSignOfLife);
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;

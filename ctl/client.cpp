@@ -141,12 +141,14 @@ base::Result<control::Answer> Client::call_with_items(const std::string& command
 
 base::Result<control::Answer> Client::receive_all(const Part& part) {
     control::Value::List before;
-    for (bool first = true;; first = false) {
+    for (bool alone = true;;) {
         auto answer = receive();
         if (!answer || !answer->ok) return answer;
         auto* list = answer->result.items();
-        if (list == nullptr && (answer->more || !first))
+        if (list != nullptr && list->empty() && answer->more) continue;  // a sign of life
+        if (list == nullptr && (answer->more || !alone))
             return base::fail(base::ErrorKind::protocol, "an answer in several frames that is no list");
+        alone = false;
         if (answer->more && part) {
             part(std::move(*list));
             continue;

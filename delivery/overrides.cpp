@@ -12,11 +12,7 @@ namespace posthorn::delivery {
 namespace {
 
 constexpr std::string_view kHeader = "posthorn-overrides 1";
-
-std::unexpected<base::Error> malformed(const std::string& path) {
-    return base::fail(base::ErrorKind::permanent,
-                      path + " is not a list of overrides; repair it, or remove it to override nothing");
-}
+constexpr std::string_view kComplaint = "is not a list of overrides; repair it, or remove it to override nothing";
 
 std::string_view word(std::string_view& line) {
     const auto end = std::min(line.find(' '), line.size());
@@ -82,19 +78,10 @@ policy::RoutingConfig laid_over(policy::RoutingConfig config, const Overrides& o
 }
 
 base::Result<Overrides> read_overrides(base::Disk& disk, const std::string& directory) {
-    const std::string path = directory + "/overrides";
-    const auto text = read_state_file(disk, path);
-    if (!text) return std::unexpected(text.error());
     Overrides out;
-    if (!*text) return out;
-    std::string_view rest = **text;
-    for (bool first = true; first || !rest.empty(); first = false) {
-        const auto end = rest.find('\n');
-        if (end == std::string_view::npos) return malformed(path);
-        const auto line = rest.substr(0, end);
-        rest.remove_prefix(end + 1);
-        if (first ? line != kHeader : !take(line, out)) return malformed(path);
-    }
+    const auto read = read_state_lines(disk, directory + "/overrides", kHeader, kComplaint,
+                                       [&](std::string_view line) { return take(line, out); });
+    if (!read) return std::unexpected(read.error());
     return out;
 }
 

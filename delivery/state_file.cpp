@@ -41,4 +41,23 @@ base::Result<void> write_state_file(base::Disk& disk, const std::string& directo
     return disk.sync_directory(directory);
 }
 
+base::Result<void> read_state_lines(base::Disk& disk, const std::string& path, std::string_view header,
+                                    std::string_view complaint, const std::function<bool(std::string_view)>& take) {
+    const auto text = read_state_file(disk, path);
+    if (!text) return std::unexpected(text.error());
+    if (!*text) return {};
+    const auto malformed = [&] {
+        return base::fail(base::ErrorKind::permanent, path + " " + std::string(complaint));
+    };
+    std::string_view rest = **text;
+    for (bool first = true; first || !rest.empty(); first = false) {
+        const auto end = rest.find('\n');
+        if (end == std::string_view::npos) return malformed();
+        const auto line = rest.substr(0, end);
+        rest.remove_prefix(end + 1);
+        if (first ? line != header : !take(line)) return malformed();
+    }
+    return {};
+}
+
 }  // namespace posthorn::delivery

@@ -62,6 +62,13 @@ net::Task<base::Result<Reply>> in_parts(net::Loop&, Value args) {
 
 net::Task<base::Result<Reply>> refuses(net::Loop&, Value) { co_return Reply{.result = {}, .refused = "f:1:2: no"}; }
 
+// Works until it is let go.
+std::atomic<bool> let_go{false};
+net::Task<base::Result<Reply>> takes_long(net::Loop& loop, Value) {
+    while (!let_go) co_await net::sleep_until(loop, loop.now() + std::chrono::milliseconds(1));
+    co_return Reply{.result = Value::map().set("result", "redirected")};
+}
+
 std::atomic<int> afterwards{0};
 net::Task<base::Result<Reply>> goes_on(net::Loop&, Value) {
     co_return Reply{.result = Value::map(), .after = [] { ++afterwards; }};
@@ -84,7 +91,7 @@ net::Task<base::Result<Reply>> counts(net::Loop&, Value args, Incoming& incoming
 
 // A server on a socket of its own, and a blocking client of it.
 struct World {
-    explicit World(Permissions permissions = {}) {
+    explicit World(Permissions permissions = {}, base::Duration sign_of_life = kSignOfLife) {
         char name[] = "/tmp/posthorn-test-XXXXXX";
         folder = ::mkdtemp(name);
         auto listener = net::bind_listener({.unix_path = folder + "/control.sock"});
@@ -95,9 +102,10 @@ struct World {
                                 {"queue.stats", huge},
                                 {"queue.view", missing},
                                 {"trace", in_parts},
+                                {"queue.redirect", takes_long},
                                 {"system.reload", refuses},
                                 {"system.shutdown", goes_on}},
-                       std::move(permissions), metrics, LongHandlers{{"queue.import", counts}});
+                       std::move(permissions), metrics, LongHandlers{{"queue.import", counts}}, sign_of_life);
         loops->start();
         server->start();
     }
@@ -221,6 +229,31 @@ TEST_CASE("a list that is still being found is sent part by part") {
     answer = client.ask("trace", Value::map().set("what", "x").set("limit", 1));
     while (answer.ok && answer.more) answer = *client.receive();
     CHECK(answer.code == "busy");
+    CHECK(client.ask("system.ping").ok);
+}
+
+TEST_CASE("a command that takes long gives signs of life before its result, which need be no list") {
+    World world({}, std::chrono::milliseconds(5));
+    Client client(world);
+    let_go = false;
+    auto answer = client.ask("queue.redirect", Value::map().set("id", "x").set("to", "y"));
+    for (int sign = 0; sign < 3; ++sign) {
+        CHECK((answer.ok && answer.more && answer.result.items() && answer.result.items()->empty()));
+        answer = *client.receive();
+    }
+    let_go = true;
+    while (answer.more) answer = *client.receive();
+    CHECK(answer.result.find("result")->text() == "redirected");
+    CHECK(client.ask("system.ping").ok);
+
+    let_go = false;
+    {
+        Client leaving(world);
+        leaving.send(frame(encode_request(
+            {.id = 1, .command = "queue.redirect", .args = Value::map().set("id", "x").set("to", "y")})));
+        CHECK(leaving.receive());
+    }
+    let_go = true;
     CHECK(client.ask("system.ping").ok);
 }
 
