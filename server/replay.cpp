@@ -139,10 +139,14 @@ const Decisions::Door* Decisions::door_of(const Event& event) const {
 // In the words of the replies that receiving gives (mta/transaction.cpp, proto/smtp).
 std::string Decisions::accept(const Event& event, const mail::Address& recipient, std::size_t recipients) const {
     const auto client = net::IpAddress::parse(event.client_ip);
+    if (extra(event, "listener").starts_with("lmtp "))
+        return "accepted";  // for our own accounts, whoever brings it
     const Door* door = door_of(event);
     if (!client || door == nullptr) return "accepted";  // came from this machine, by no socket
     const auto& smtp = door->smtp;
-    const bool trusted = door->trusted || is_local(mail::domain_key(recipient.domain)) ||
+    // Who had logged in then does so again, where he is let.
+    const bool logged_in = smtp.auth && !extra(event, "user").empty();
+    const bool trusted = door->trusted || logged_in || is_local(mail::domain_key(recipient.domain)) ||
                          policy::contains(smtp.relay_networks, client->unmapped());
     switch (door->relay.decide(recipient, trusted)) {
         case policy::RelayDecision::refused: return "refused: 550 5.7.1 no relaying";

@@ -1,6 +1,7 @@
 #include "auth/impl/directory_file.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -72,6 +73,19 @@ base::Result<std::unique_ptr<DirectoryFile>> DirectoryFile::open(const std::stri
     if (!db) return std::unexpected(std::move(db.error()));
     std::unique_ptr<DirectoryFile> out(new DirectoryFile(*std::move(db), clock));
     if (auto done = out->migrate(); !done) return std::unexpected(std::move(done.error()));
+    return out;
+}
+
+base::Result<std::vector<std::string>> DirectoryFile::read_domains(const std::string& path) {
+    std::vector<std::string> out;
+    if (::access(path.c_str(), F_OK) != 0) {
+        if (errno == ENOENT) return out;
+        return base::fail_errno(path, errno);
+    }
+    auto db = base::sqlite::Database::open(path, {.create = false, .read_only = true});
+    if (!db) return std::unexpected(std::move(db.error()));
+    for (auto row = (*db)->query("SELECT name FROM domain"); row.next();) out.emplace_back(row.text(0));
+    if (auto error = (*db)->take_error(); !error) return std::unexpected(std::move(error.error()));
     return out;
 }
 

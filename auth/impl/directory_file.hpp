@@ -24,6 +24,9 @@ class DirectoryFile final : public HighMarks {
 public:
     static base::Result<std::unique_ptr<DirectoryFile>> open(const std::string& path, const base::Clock& clock);
 
+    // Without opening it for work: nothing is made or changed. No file has none.
+    static base::Result<std::vector<std::string>> read_domains(const std::string& path);
+
     struct All {
         std::set<std::string, std::less<>> domains;
         std::vector<Book::Named> entries;

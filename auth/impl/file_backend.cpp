@@ -142,36 +142,48 @@ base::Result<std::unique_ptr<FileBackend>> FileBackend::open(std::string path, n
     return out;
 }
 
-base::Result<FileBackend::Stamp> FileBackend::stamp() const {
+base::Result<FileBackend::Stamp> FileBackend::stamp(const std::string& path) {
     struct ::stat at{};
-    if (::stat(path_.c_str(), &at) != 0) return base::fail_errno(path_, errno);
+    if (::stat(path.c_str(), &at) != 0) return base::fail_errno(path, errno);
     return Stamp{at.st_ino, at.st_size, at.st_mtim.tv_sec * 1'000'000'000 + at.st_mtim.tv_nsec};
 }
 
-base::Result<void> FileBackend::load() {
-    auto seen = stamp();  // before it is read: what is written meanwhile is a change
+base::Result<std::pair<FileContent, FileBackend::Stamp>> FileBackend::read(const std::string& path) {
+    auto seen = stamp(path);  // before it is read: what is written meanwhile is a change
     if (!seen) return std::unexpected(std::move(seen.error()));
     if (seen->size > static_cast<std::int64_t>(kMaxFile))
-        return base::fail(base::ErrorKind::permanent, path_ + ": too large");
-    std::ifstream in(path_, std::ios::binary);
+        return base::fail(base::ErrorKind::permanent, path + ": too large");
+    std::ifstream in(path, std::ios::binary);
     std::string text(static_cast<std::size_t>(seen->size), '\0');
     if (in) in.read(text.data(), seen->size);
-    if (!in.is_open() || in.bad()) return base::fail_errno(path_, errno);
+    if (!in.is_open() || in.bad()) return base::fail_errno(path, errno);
     text.resize(static_cast<std::size_t>(in.gcount()));
-    stamp_ = *seen;
     auto fresh = parse_accounts_file(text);
     wipe(text);
     if (!fresh) {
-        fresh.error().log_text = path_ + ": " + fresh.error().log_text;
+        fresh.error().log_text = path + ": " + fresh.error().log_text;
         return std::unexpected(std::move(fresh.error()));
     }
-    auto shared = std::make_shared<const FileContent>(*std::move(fresh));
+    return std::pair(*std::move(fresh), *seen);
+}
+
+base::Result<std::vector<std::string>> FileBackend::read_domains(const std::string& path) {
+    auto all = read(path);
+    if (!all) return std::unexpected(std::move(all.error()));
+    return std::vector<std::string>(all->first.domains.begin(), all->first.domains.end());
+}
+
+base::Result<void> FileBackend::load() {
+    auto fresh = read(path_);
+    if (!fresh) return std::unexpected(std::move(fresh.error()));
+    stamp_ = fresh->second;
+    auto shared = std::make_shared<const FileContent>(std::move(fresh->first));
     content_.with([&](auto& current) { current.swap(shared); });
     return {};
 }
 
 void FileBackend::reload() {
-    const auto seen = stamp();
+    const auto seen = stamp(path_);
     if (seen && *seen == stamp_) return;
     const auto done = seen ? load() : base::Result<void>(std::unexpected(seen.error()));
     if (done) {

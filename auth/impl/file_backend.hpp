@@ -16,6 +16,8 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "auth/impl/backend.hpp"
 #include "base/clock.hpp"
@@ -41,6 +43,8 @@ public:
     // Reads it; blocks.
     static base::Result<std::unique_ptr<FileBackend>> open(std::string path, net::Pool& disk);
 
+    static base::Result<std::vector<std::string>> read_domains(const std::string& path);  // blocks
+
     std::string_view name() const override { return "file"; }
     bool serves(std::string_view domain) const override { return content()->domains.contains(domain); }
     std::vector<std::string> domains() const override;
@@ -61,7 +65,9 @@ private:
         return content_.with([](const auto& p) { return p; });
     }
     net::Task<> refresh(net::Loop& loop);
-    base::Result<Stamp> stamp() const;
+    static base::Result<Stamp> stamp(const std::string& path);
+    // What it holds now, and of which version that is.
+    static base::Result<std::pair<FileContent, Stamp>> read(const std::string& path);
     base::Result<void> load();
     void reload();
 

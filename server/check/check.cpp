@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "auth/local_domains.hpp"
 #include "server/check/checks.hpp"
 #include "server/config/load.hpp"
 
@@ -33,12 +34,18 @@ std::vector<Finding> check_config(const std::expected<Config, ConfigErrors>& con
 
 }  // namespace
 
-std::vector<std::string> own_domains(const Config& config) {
-    std::vector<std::string> out;
-    for (const auto& domain : config.smtp.relay_domains) {
-        const auto key = mail::domain_key(domain);
-        if (!key.empty() && domain.find('*') == std::string::npos) out.push_back(key);
-    }
+std::vector<std::string> own_domains(const Config& config, std::vector<std::string> local) {
+    auto out = std::move(local);
+    const auto add = [&out](const std::vector<std::string>& domains) {
+        for (const auto& domain : domains) {
+            auto key = mail::domain_key(domain);
+            if (!key.empty() && domain.find('*') == std::string::npos) out.push_back(std::move(key));
+        }
+    };
+    add(config.smtp.relay_domains);
+    for (const auto& section : config.listeners) add(section.listener.smtp.relay_domains);
+    std::ranges::sort(out);
+    out.erase(std::ranges::unique(out).begin(), out.end());
     return out;
 }
 
@@ -58,7 +65,14 @@ std::vector<Finding> check_all(const Options& options) {
     add(check_certificate(*config, net::read_certificate(tls_file(*config)), clock.wall()));
     add(check_disk(*config, *disk, clock));
     add(check_clock(clock_state()));
-    add(check_dns(*config));
+    auto local = auth::read_local_domains(config->auth);
+    if (!local) {
+        Findings directory("accounts");
+        directory.wrong("which domains have accounts here cannot be read: " + local.error().log_text,
+                        "run the check as root or as the server's user; else look at the file");
+        add(directory.take());
+    }
+    add(check_dns(*config, own_domains(*config, local ? *std::move(local) : std::vector<std::string>())));
     const auto identity = wanted_identity(config->server);
     add(check_permissions(*config, identity ? *identity : std::nullopt));
     if (!identity) {

@@ -42,11 +42,12 @@ std::vector<Finding> check_clock(const ClockState& state);
 // Names as the resolver finds them.
 net::Task<std::vector<Finding>> look_up(net::Loop& loop, net::Resolver& resolver, std::string hostname,
                                         std::vector<std::string> domains);
-std::vector<Finding> check_dns(const Config& config);
+// `own`: our domains.
+std::vector<Finding> check_dns(const Config& config, std::vector<std::string> own);
 
 std::vector<Finding> check_permissions(const Config& config, const std::optional<Identity>& identity);
 
-// Domains that are ours by this configuration and can be looked up.
-std::vector<std::string> own_domains(const Config& config);
+// Domains that are ours by this configuration and its directory (`local`), and can be looked up; sorted.
+std::vector<std::string> own_domains(const Config& config, std::vector<std::string> local);
 
 }  // namespace posthorn::server

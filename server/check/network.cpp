@@ -182,9 +182,8 @@ net::Task<> look_up_all(net::Loop& loop, net::Resolver& resolver, std::string ho
 
 }  // namespace
 
-std::vector<Finding> check_dns(const Config& config) {
+std::vector<Finding> check_dns(const Config& config, std::vector<std::string> domains) {
     Findings out("dns");
-    auto domains = own_domains(config);
     if (domains.size() > kMaxDomains) {
         out.ok(fmt::format("of {} domains the first {} are looked at", domains.size(), kMaxDomains));
         domains.resize(kMaxDomains);

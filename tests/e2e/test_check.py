@@ -88,6 +88,30 @@ def dns_says_whether_mail_for_our_domains_comes_here(t):
                   "none.test": "wrong", "bare.test": "warning", "gone.test": "wrong"}, found
 
 
+def the_domains_of_accounts_are_ours_too(t):
+    server = t.knot("ours.test MX 10 mx.ours.test\nmx.ours.test A 192.0.2.1\nfile.test MX 10 mx.elsewhere.test")
+    accounts = t.dir / "accounts"
+    accounts.write_text("ann@file.test:\n")
+    daemon = t.make_daemon({"server": {"hostname": "mx.ours.test"}, "dns": {"servers": [server.address]},
+                            "auth": {"backends": ["embedded", "file"], "file": {"path": str(accounts)}}})
+    daemon.write()
+
+    def looked_at():
+        found = _check(daemon, "--config", daemon.file)[1]
+        return {f["what"].split()[0]: f["status"] for f in _of(found, "dns")}, found
+
+    assert looked_at()[0] == {"server.hostname": "ok", "file.test": "warning"}, "nothing is made where no server ran"
+    assert not list(daemon.data.glob("directory.sqlite*")), list(daemon.data.iterdir())
+    daemon.start()
+    daemon.mailctl("domain", "add", "ours.test")
+    for running in (True, False):
+        assert looked_at()[0] == {"server.hostname": "ok", "ours.test": "ok", "file.test": "warning"}, running
+        daemon.stop()
+    accounts.write_text("ann@file.test\n")
+    wrong = _of(looked_at()[1], "accounts", "wrong")
+    assert len(wrong) == 1 and "line 1" in wrong[0]["what"], wrong
+
+
 def a_server_program_that_is_not_there_is_told(t):
     daemon = t.make_daemon()
     done = daemon.mailctl("check", "--server", "/nowhere/posthornd", check=False)

@@ -104,6 +104,33 @@ max_connections = 3
     CHECK(changes(other, kMail, overrides).find("relay.test") == std::string::npos);
 }
 
+TEST_CASE("who had logged in may send anywhere, as long as he can log in") {
+    auto logged_in = seen(accepted, "192.0.2.9", {"q@far.test"}, 100);
+    logged_in.extra.emplace_back("user", "ann@ours.test");
+    auto submitted = logged_in;
+    submitted.extra.front().second = "submission 127.0.0.1:587";
+    auto brought = seen(accepted, "192.0.2.9", {"q@far.test"}, 100);  // its domain was ours then
+    brought.extra.front().second = "lmtp 127.0.0.1:24";
+    const std::string doors =
+        "[[listener]]\naddress = \"127.0.0.1:25\"\nauth = true\n"
+        "[[listener]]\nprotocol = \"submission\"\naddress = \"127.0.0.1:587\"\n";
+    Replay replay(*parse_config(doors, "running", "mx.test"), [] { return delivery::Overrides(); });
+    const auto told = [&](const std::string& candidate) {
+        auto plan = replay.plan(candidate, "candidate");
+        REQUIRE_MESSAGE(plan, plan.error());
+        for (const auto& event : {logged_in, submitted, brought}) (*plan)->take(event);
+        std::string out;
+        const auto list = (*plan)->changes();
+        for (const auto& row : *list.items()) out += std::string(row.find("then")->text()) + "\n";
+        return out;
+    };
+    CHECK(told(doors).empty());
+    CHECK(told(doors + "[smtp]\nrelay_domains = [\"ours.test\"]\n").empty());
+    CHECK(told("[[listener]]\naddress = \"127.0.0.1:25\"\n"
+               "[[listener]]\nprotocol = \"submission\"\naddress = \"127.0.0.1:587\"\n") ==
+          "refused: 550 5.7.1 no relaying\n");
+}
+
 TEST_CASE("a candidate that is none is refused by line and column") {
     Replay replay(*parse_config(kRunning, "running", "mx.test"), [] { return delivery::Overrides(); });
     const auto plan = replay.plan("[server]\nhostnme = 1\n", "/x/y.toml");
