@@ -60,7 +60,7 @@ def commands(mailctl):
 def keys(daemon):
     """Sections and keys of the commented configuration."""
     made, comment = "", []
-    for line in said(daemon, "--print-config").splitlines()[2:]:  # the two lines of introduction are the template's
+    for line in said(daemon, "--print-config").splitlines()[3:]:  # the three lines of introduction are the template's
         section = re.fullmatch(r"#?(\[.*\])", line)
         key = re.fullmatch(r"#?(\w+ =.*)", line)
         if section:

@@ -18,7 +18,8 @@ compose() {
 verb_up() {
     compose up --build --detach "$@"
     cat <<'TEXT'
-Mail          ./dev test-email, or SMTP at 127.0.0.1:2525; what arrived: http://127.0.0.1:8025
+Mail          ./dev test-email, or SMTP at 127.0.0.1:2525; what arrived: IMAP at 127.0.0.1:1143, POP3 at
+              127.0.0.1:1110 (user@example.net, password posthorn)
 Dashboards    http://127.0.0.1:3000
 Traces        http://127.0.0.1:16686
 Metrics       http://127.0.0.1:9090, as they are: http://127.0.0.1:8080/metrics
