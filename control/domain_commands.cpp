@@ -2,6 +2,7 @@
 
 #include "base/units.hpp"
 #include "control/arguments.hpp"
+#include "control/views.hpp"
 #include "policy/routing.hpp"
 
 namespace posthorn::control {
@@ -24,7 +25,7 @@ Value destination(const delivery::DestinationStats& d) {
     out.set("per_second", limited ? Value(d.rate.per_second) : Value())
         .set("burst", limited ? Value(d.rate.burst) : Value());
     out.set("tokens", limited ? Value(d.tokens) : Value()).set("next_token", time(d.next_token));
-    out.set("why", delivery::name(d.why)).set("until", time(d.until));
+    out.set("why", why(d)).set("until", time(d.until));
     out.set("tls", !d.reached      ? Value()
                    : d.tls.empty() ? Value("none")
                                    : Value(d.tls))

@@ -88,6 +88,11 @@ Value message_view(const delivery::MessageView& message) {
     return out;
 }
 
+Value why(const delivery::DestinationStats& destination) {
+    const bool idle = destination.waiting == 0 && destination.in_flight == 0;
+    return idle ? Value() : Value(delivery::name(destination.why));
+}
+
 Value stats_view(const delivery::Stats& stats) {
     auto out = Value::map();
     out.set("messages", stats.messages).set("recipients_pending", stats.recipients_pending);
@@ -100,7 +105,7 @@ Value stats_view(const delivery::Stats& stats) {
     for (const auto& d : stats.destinations) {
         auto one = Value::map();
         one.set("destination", d.key).set("next_hop", d.next_hop).set("waiting", d.waiting);
-        one.set("in_flight", d.in_flight).set("connections", d.connections).set("why", delivery::name(d.why));
+        one.set("in_flight", d.in_flight).set("connections", d.connections).set("why", why(d));
         one.set("until", time(d.until)).set("last_error", d.last_error);
         destinations.add(std::move(one));
     }

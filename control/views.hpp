@@ -12,5 +12,7 @@ inline constexpr std::size_t kMaxViewedRecipients = 1'000;  // in queue.view: an
 Value list_item(const delivery::MessageView& message);
 Value message_view(const delivery::MessageView& message);
 Value stats_view(const delivery::Stats& stats);
+// What holds a destination's mail back; nil where none waits.
+Value why(const delivery::DestinationStats& destination);
 
 }  // namespace posthorn::control

@@ -308,7 +308,7 @@ base::Result<void> Daemon::serve() {
          .resolver = *p.resolver,
          .loops = *p.loops,
          .receiving = [&p](const mail::Address& to) { return p.replay->receiving(to); },
-         .directory = nullptr}));
+         .directory = &p.auth->directory()}));
     long_handlers.merge(control::make_plan_handlers(*p.replay, *p.history, *p.history_disk, *p.readers, p.clock));
     p.control = std::make_unique<control::Server>(*p.admin, std::move(p.control_listener), std::move(handlers),
                                                   *std::move(who), p.metrics, std::move(long_handlers));

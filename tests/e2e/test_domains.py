@@ -1,5 +1,6 @@
 """What operators see of destinations and DNS, and set at run time: rates, and where a domain's mail goes."""
 
+from harness import accounts
 from harness.smtp import message, submit
 from harness.wait import until
 
@@ -173,6 +174,25 @@ def a_route_tells_every_rule_that_decides_and_sends_nothing(t):
     assert nowhere[-1][0] == "mx" and "no such name" in nowhere[-1][1], nowhere
 
     assert daemon.mailctl("route", "not an address", check=False).returncode == 2
+
+
+def a_route_to_an_account_tells_who_it_is(t):
+    daemon = t.daemon()
+    accounts.add(daemon, "ann@example.org")
+    daemon.mailctl("alias", "add", "team@example.org", "ann@example.org,far@example.net")
+
+    def route(address):
+        return [(step["rule"], step["result"]) for step in daemon.mailctl("route", address, json_output=True)]
+
+    told = route("Ann+lists@example.org")
+    assert ("local", "Ann+lists@example.org: account ann@example.org") in told, told
+    assert told[-1] == ("next hop", "the store"), "nothing is looked up in DNS for our own domain"
+    told = route("team@example.org")
+    assert ("alias", "team@example.org -> ann@example.org") in told, told
+    assert ("local", "far@example.net: goes to another server") in told, told
+    assert ("local", "nobody@example.org: nobody, refused with 550 5.1.1") in route("nobody@example.org")
+    (row,) = daemon.mailctl("destinations", json_output=True)
+    assert row["destination"] == "local mailboxes" and row["why"] is None, row
     assert "RULE" in daemon.mailctl("route", "x@example.net").stdout
     assert not daemon.queue()
     daemon.stop()
