@@ -25,7 +25,7 @@ Codec<base::Sha256> sha256_sum() {
 }
 
 Table<TokenConfig> token_table() {
-    return Table<TokenConfig>("Who has this token may do that.")
+    return Table<TokenConfig>("Who has this token may do that.", Applies::at_reload)
         .key("sha256", &TokenConfig::sha256, sha256_sum(),
              "The token's sum; `mailctl token new` makes a token and tells both.")
         .key("role", &TokenConfig::role, choice<Role>({{"read", Role::read}, {"admin", Role::write}}),
@@ -36,7 +36,8 @@ Table<TokenConfig> token_table() {
 }
 
 Table<AuthConfig> auth_table() {
-    return Table<AuthConfig>("Tokens that are asked for beside the user: both must allow a command.")
+    return Table<AuthConfig>("Tokens that are asked for beside the user: both must allow a command.",
+                             Applies::at_reload)
         .key("enabled", &AuthConfig::enabled, flag(), "Whether a token is asked for.")
         .tables("tokens", &AuthConfig::tokens, token_table())
         .check([](const AuthConfig& auth, const Report& report) {
@@ -53,11 +54,12 @@ Table<Config> config_table() {
         .key("mode", &Config::mode, base::config::mode(), "Its permissions.")
         .key("group", &Config::group, text(), "Its group; empty: ours.")
         .key("write_users", &Config::write_users, list(text()),
-             "Users (names or uids) that may use every command, besides root and our own.")
-        .key("read_users", &Config::read_users, list(text()), "Users that may look.")
+             "Users (names or uids) that may use every command, besides root and our own.", Applies::at_reload)
+        .key("read_users", &Config::read_users, list(text()), "Users that may look.", Applies::at_reload)
         .key("write_groups", &Config::write_groups, list(text()),
-             "Groups (names or gids) whose members may use every command.")
-        .key("read_groups", &Config::read_groups, list(text()), "Groups whose members may look.")
+             "Groups (names or gids) whose members may use every command.", Applies::at_reload)
+        .key("read_groups", &Config::read_groups, list(text()), "Groups whose members may look.",
+             Applies::at_reload)
         .section("auth", &Config::auth, auth_table());
 }
 

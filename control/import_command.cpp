@@ -91,7 +91,7 @@ private:
     }
 
     net::Task<base::Result<void>> take_header(std::string_view header) {
-        auto imported = read_imported(header, wanted_, deps_.hostname);
+        auto imported = read_imported(header, wanted_, deps_.hostname());
         if (!imported) co_return unfit(imported.error());
         imported_ = *std::move(imported);
         auto kept = co_await keep(imported_->header);

@@ -18,7 +18,7 @@ struct ImportDeps {
     spool::Queue& queue;
     const base::Clock& clock;
     base::Random& random;                     // for ids
-    std::string hostname;                     // of addresses that have no domain
+    std::function<std::string()> hostname;    // of addresses that have no domain
     spool::Vetting vetting;                   // as for what local programs drop
     spool::Taken taken;                       // told once it is durable
     std::function<std::uint64_t()> max_size;  // octets now allowed; 0: any

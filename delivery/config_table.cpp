@@ -58,7 +58,7 @@ Codec<std::uint32_t> recipients() { return integer<std::uint32_t>({1, 50'000}); 
 
 Table<StepTimeouts> timeouts_table() {
     const auto wait = duration({1s, 1h});
-    return Table<StepTimeouts>("How long each step of an outgoing transaction may take.")
+    return Table<StepTimeouts>("How long each step of an outgoing transaction may take.", Applies::at_reload)
         .key("connect", &StepTimeouts::connect, wait, "For the connection, and again for the greeting.")
         .key("ehlo", &StepTimeouts::ehlo, wait, "For the reply to EHLO.")
         .key("starttls", &StepTimeouts::starttls, wait, "For STARTTLS and the handshake.")
@@ -69,7 +69,7 @@ Table<StepTimeouts> timeouts_table() {
 }
 
 Table<LocalConfig> local_table() {
-    return Table<LocalConfig>("Mail for accounts of ours.")
+    return Table<LocalConfig>("Mail for accounts of ours.", Applies::at_reload)
         .key("parallel", &LocalConfig::parallel, integer<std::uint32_t>({1, 10'000}),
              "Deliveries and questions to the directory at once, on each thread.")
         .key(
@@ -84,14 +84,15 @@ Table<LocalConfig> local_table() {
 }
 
 Table<policy::Rate> global_rate_table() {
-    return Table<policy::Rate>("How fast mail goes to one destination. A token is one MAIL transaction.")
+    return Table<policy::Rate>("How fast mail goes to one destination. A token is one MAIL transaction.",
+                               Applies::at_reload)
         .key("messages_per_second", &policy::Rate::per_second, rate(),
              "Tokens a second; fractions count; 0: no limit.")
         .key("burst_size", &policy::Rate::burst, burst(), "Tokens a full bucket holds.");
 }
 
 Table<DomainRule> domain_rate_table() {
-    return Table<DomainRule>("The rate limit of this domain.")
+    return Table<DomainRule>("The rate limit of this domain.", Applies::at_reload)
         .key("messages_per_second", &DomainRule::messages_per_second, optional(rate()),
              "As in [delivery.rate_limit].")
         .key("burst_size", &DomainRule::burst_size, optional(burst()), "As in [delivery.rate_limit].");
@@ -107,7 +108,8 @@ Table<DomainRule> domain_table() {
     return Table<DomainRule>(
                "What differs for one domain, for all names below one (\"*.example.com\") or for all (\"*\"). The "
                "most "
-               "specific entry that sets a key decides it.")
+               "specific entry that sets a key decides it.",
+               Applies::at_reload)
         .key("mx_override", &DomainRule::mx_override, hop(), "Goes there instead of where its MX records say.")
         .key("smarthost", &DomainRule::smarthost, hop(), "Goes through this relay.")
         .key("smarthost_user", &DomainRule::smarthost_user, text(), "Name for the smarthost; empty: no login.")
@@ -141,7 +143,7 @@ void check_retries(const Config& config, const Report& report) {
 }  // namespace
 
 Table<Config> config_table() {
-    return Table<Config>("Sending mail on.")
+    return Table<Config>("Sending mail on.", Applies::at_reload)
         .key(
             "max_attempts", [](Config& c) -> auto& { return c.retry.max_attempts; },
             integer<std::uint32_t>({1, 1000}), "Attempts before a recipient is given up.")
@@ -189,7 +191,7 @@ Table<Config> config_table() {
 }
 
 Table<Config> dsn_config_table() {
-    return Table<Config>("What senders are told about mail that was not delivered.")
+    return Table<Config>("What senders are told about mail that was not delivered.", Applies::at_reload)
         .key(
             "enabled", [](Config& c) -> auto& { return c.dsn.enabled; }, flag(), "Whether they are told at all.")
         .key(

@@ -13,7 +13,7 @@ inline base::config::Table<Config> config_table() {
         .key("enabled", &Config::enabled, flag(), "Whether there are any.")
         .key("listen_address", &Config::listen_address, net::endpoint_codec(), "Where.")
         .key("max_queue_size", &Config::max_queue_size, integer<std::uint64_t>({1}),
-             "Queued messages from which on we are not ready.");
+             "Queued messages from which on we are not ready.", Applies::at_reload);
 }
 
 }  // namespace posthorn::health

@@ -14,7 +14,7 @@ constexpr std::uint64_t kMaxTextLine = std::uint64_t{1} << 20;
 
 Table<SmtpTimeouts> timeouts_table() {
     const auto wait = duration({1s, 24h});
-    return Table<SmtpTimeouts>("How long a client may take.")
+    return Table<SmtpTimeouts>("How long a client may take.", Applies::at_reload)
         .key("command", &SmtpTimeouts::command, wait, "For a command line.")
         .key("data_init", &SmtpTimeouts::data_init, wait, "From our 354 to the first octets of the message.")
         .key("data_block", &SmtpTimeouts::data_block, wait, "For each block of the message.")
@@ -32,7 +32,8 @@ bool good_pattern(std::string_view pattern) {
 
 Table<SmtpConfig> smtp_config_table() {
     using C = SmtpConfig;
-    return Table<C>("Receiving mail by SMTP: what holds for all listeners; a listener may differ.")
+    return Table<C>("Receiving mail by SMTP: what holds for all listeners; a listener may differ.",
+                    Applies::at_reload)
         .key("max_message_size", &C::max_message_size, size<std::uint64_t>({0, std::uint64_t{1} << 40U}),
              "Largest message; 0B: no limit.")
         .key("max_recipients", &C::max_recipients, integer<std::uint32_t>({1, 50'000}),
@@ -82,7 +83,7 @@ Table<SmtpConfig> smtp_config_table() {
 
 Table<SubmissionConfig> submission_config_table() {
     using C = SubmissionConfig;
-    return Table<C>("What our own users may send: who has logged in, wherever.")
+    return Table<C>("What our own users may send: who has logged in, wherever.", Applies::at_reload)
         .key("sender_ownership", &C::sender_ownership, flag(),
              "The sender must be the account's own address or an alias that leads to it.")
         .key("max_hold", &C::max_hold, duration({0s, 24h * 365}),

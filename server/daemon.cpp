@@ -94,7 +94,8 @@ Daemon::Parts::Parts(const Config& config)
       events({&event_log, &event_metrics}),
       random(base::system_random()),
       admin_random(base::system_random()),
-      max_message_size(config.smtp.max_message_size) {}
+      max_message_size(config.smtp.max_message_size),
+      hostname(config.server.hostname) {}
 
 // Coroutines that still wait on a loop are destroyed with it: what they may use must still be there.
 Daemon::Parts::~Parts() {
@@ -217,7 +218,7 @@ base::Result<void> Daemon::open() {
     if (auto opened = open_store(); !opened) return opened;
     auto spool = config_.spool;
     spool.ephemeral = options_.ephemeral;
-    auto vetting = dropped_vetting(config_);
+    auto vetting = dropped_vetting(config_, p.hostname_now());
     if (!vetting) return std::unexpected(vetting.error());
     auto queue = spool::open_queue(spool, *p.loops, *p.disk, p.clock, p.metrics, *std::move(vetting),
                                    taken_event(p.events, p.clock));
@@ -279,7 +280,7 @@ base::Result<void> Daemon::serve() {
     auto who = permissions(config_.control);
     if (!who) return std::unexpected(who.error());
     p.status = std::make_unique<Status>(Status::Deps{p.clock, *p.receiver, *p.queue, *p.delivery, *p.resolver},
-                                        config_.server.hostname, absolute(config_.path), bound);
+                                        p.hostname_now(), absolute(config_.path), bound);
     auto handlers = control::make_handlers(*p.status, {*p.delivery, *p.queue, *p.disk, p.clock});
     handlers.merge(control::make_log_handlers());
     handlers.merge(control::make_domain_handlers(*p.delivery));
@@ -290,12 +291,12 @@ base::Result<void> Daemon::serve() {
     p.steering = std::make_unique<Steering>(config_);
     handlers.merge(control::make_steering_handlers(*p.steering));
     handlers.merge(control::make_trace_handlers(*p.history, *p.history_disk, *p.readers, p.clock));
-    auto vetting = dropped_vetting(config_);
+    auto vetting = dropped_vetting(config_, p.hostname_now());
     if (!vetting) return std::unexpected(vetting.error());
     auto long_handlers = control::make_import_handlers({.queue = *p.queue,
                                                         .clock = p.clock,
                                                         .random = *p.admin_random,
-                                                        .hostname = config_.server.hostname,
+                                                        .hostname = p.hostname_now(),
                                                         .vetting = *std::move(vetting),
                                                         .taken = taken_event(p.events, p.clock),
                                                         .max_size = [&p] { return p.max_message_size.load(); }});
@@ -397,6 +398,7 @@ control::Steering::Outcome Daemon::reload() {
     if (fresh->log != config_.log) configure_log(fresh->log);  // else what was set at run time stays
     p.tls = *std::move(tls);
     p.max_message_size = fresh->smtp.max_message_size;
+    p.hostname.with([&](std::string& name) { name = fresh->server.hostname; });
     p.replay->reloaded(*fresh);
     auto reloaded = p.steering->took(*fresh);
     if (!reloaded.waiting.empty())

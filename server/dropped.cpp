@@ -5,13 +5,13 @@
 
 namespace posthorn::server {
 
-base::Result<spool::Vetting> dropped_vetting(const Config& config) {
+base::Result<spool::Vetting> dropped_vetting(const Config& config, std::function<std::string()> hostname) {
     auto sampler = trace_sampler(config);
     if (!sampler) return std::unexpected(sampler.error());
     const auto random = std::shared_ptr<base::Random>(base::system_random());
-    return [hostname = config.server.hostname, sampler = *sampler, random](
+    return [hostname = std::move(hostname), sampler = *sampler, random](
                mail::Envelope& envelope, uid_t submitter, std::string_view header) -> base::Result<void> {
-        policy::complete_dropped(envelope, submitter, header, hostname);
+        policy::complete_dropped(envelope, submitter, header, hostname());
         if (sampler) envelope.trace = sampler->begin(*random, std::nullopt).value_or(mail::TraceContext{});
         return {};
     };

@@ -1,6 +1,9 @@
 // Messages that local programs and operators hand over: what they must pass, and the event of their acceptance.
 #pragma once
 
+#include <functional>
+#include <string>
+
 #include "mail/envelope.hpp"
 #include "mail/event.hpp"
 #include "server/config/config.hpp"
@@ -8,8 +11,8 @@
 
 namespace posthorn::server {
 
-// For one thread: what it draws on is its own.
-base::Result<spool::Vetting> dropped_vetting(const Config& config);
+// For one thread: what it draws on is its own. `hostname`: the server's at that moment.
+base::Result<spool::Vetting> dropped_vetting(const Config& config, std::function<std::string()> hostname);
 
 // Both outlive what is made; record() is for any thread.
 spool::Taken taken_event(mail::EventSink& events, const base::Clock& clock);

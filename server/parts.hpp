@@ -75,6 +75,10 @@ struct Daemon::Parts {
     std::unique_ptr<base::Random> random;
     std::unique_ptr<base::Random> admin_random;      // the admin loop's
     std::atomic<std::uint64_t> max_message_size{0};  // as smtp.max_message_size is now
+    base::Guarded<std::string> hostname;             // as server.hostname is now
+    std::function<std::string()> hostname_now() {    // any thread
+        return [this] { return hostname.with([](const std::string& name) { return name; }); };
+    }
 
     std::optional<PidFile> pid_file;
     std::optional<Identity> identity;

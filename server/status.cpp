@@ -31,7 +31,7 @@ Value dns_value(const net::DnsHealth& dns) {
 
 }  // namespace
 
-Status::Status(Deps deps, std::string hostname, std::string config, std::vector<Bound> listeners)
+Status::Status(Deps deps, std::function<std::string()> hostname, std::string config, std::vector<Bound> listeners)
     : deps_(deps),
       hostname_(std::move(hostname)),
       config_(std::move(config)),
@@ -50,7 +50,7 @@ net::Task<base::Result<Value>> Status::status(net::Loop& loop) {
     smtp.set("accepting", smtp_accepting()).set("sessions", deps_.receiver.sessions());
 
     auto out = Value::map();
-    out.set("version", base::version()).set("hostname", hostname_).set("pid", ::getpid()).set("config", config_);
+    out.set("version", base::version()).set("hostname", hostname_()).set("pid", ::getpid()).set("config", config_);
     out.set("uptime", base::format_duration(deps_.clock.steady() - started_));
     out.set("queue_size", spool.messages).set("quarantined", spool.quarantined);
     out.set("smtp", std::move(smtp)).set("spool", spool_value(spool));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@ public:
         net::Resolver& resolver;
     };
     // `config`: the file's path; empty: embedded defaults.
-    Status(Deps deps, std::string hostname, std::string config, std::vector<Bound> listeners);
+    Status(Deps deps, std::function<std::string()> hostname, std::string config, std::vector<Bound> listeners);
 
     net::Task<base::Result<control::Value>> status(net::Loop& loop) override;
 
@@ -38,7 +39,7 @@ public:
 
 private:
     Deps deps_;
-    std::string hostname_;
+    std::function<std::string()> hostname_;
     std::string config_;
     std::vector<Bound> listeners_;
     base::SteadyTime started_;

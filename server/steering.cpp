@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <optional>
 
@@ -13,29 +12,6 @@ namespace posthorn::server {
 namespace {
 
 using control::Value;
-
-// Keys that apply to what is running; a change of any other waits for a restart.
-bool applies_live(const std::string& path) {
-    constexpr std::string_view live[] = {"server.hostname",
-                                         "server.shutdown_grace",
-                                         "tls.",
-                                         "smtp.",
-                                         "submission.",
-                                         "imap.",
-                                         "pop3.",
-                                         "listener",
-                                         "delivery.",
-                                         "dsn.",
-                                         "log.",
-                                         "health.max_queue_size",
-                                         "control.write_users",
-                                         "control.read_users",
-                                         "control.write_groups",
-                                         "control.read_groups",
-                                         "control.auth."};
-    if (path == "smtp.memory_budget") return false;
-    return std::any_of(std::begin(live), std::end(live), [&](std::string_view p) { return path.starts_with(p); });
-}
 
 Value converted(const base::config::Value& from) {
     if (const auto* b = from.as<bool>()) return *b;
@@ -62,7 +38,15 @@ Value typed(const std::string& toml) {
     return converted(document->members()->front().value);
 }
 
-std::map<std::string, std::string> flat(const Config& config) { return base::config::flat(config_table(), config); }
+// Adds to `live` the keys that hold from a reload on; a change of any other waits for a restart.
+std::map<std::string, std::string> flat(const Config& config, std::set<std::string>& live) {
+    std::map<std::string, std::string> out;
+    for (auto& entry : base::config::entries(config_table(), config)) {
+        if (entry.applies == base::config::Applies::at_reload) live.insert(entry.path);
+        out.emplace(std::move(entry.path), std::move(entry.value));
+    }
+    return out;
+}
 
 struct Box {
     explicit Box(net::Loop& loop) : event(loop) {}
@@ -72,7 +56,7 @@ struct Box {
 
 }  // namespace
 
-Steering::Steering(const Config& config) : loaded_(flat(config)), running_(loaded_) { show(config); }
+Steering::Steering(const Config& config) : loaded_(flat(config, live_)), running_(loaded_) { show(config); }
 
 net::Task<Steering::Outcome> Steering::reload(net::Loop& loop) {
     const auto box = std::make_shared<Box>(loop);
@@ -111,9 +95,11 @@ Steering::Waiting Steering::take_waiting() {
 
 control::Reloaded Steering::took(const Config& fresh) {
     control::Reloaded out;
-    auto now = flat(fresh);
+    auto now = flat(fresh, live_);
     for (const auto& path : base::config::difference(loaded_, now)) {
-        if (!applies_live(path)) continue;
+        // A listener that comes or goes does so with all it has.
+        const bool whole = path.starts_with("listener[") && loaded_.contains(path) != now.contains(path);
+        if (!whole && !live_.contains(path)) continue;
         out.changed.push_back(path);
         if (const auto found = now.find(path); found != now.end())
             running_.insert_or_assign(path, found->second);

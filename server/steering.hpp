@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,7 @@ private:
     };
     base::Guarded<Asked> asked_;
     std::atomic<bool> hurry_{false};
+    std::set<std::string> live_;                  // paths of keys that hold from a reload on
     std::map<std::string, std::string> loaded_;   // path to TOML: what the file said last
     std::map<std::string, std::string> running_;  // and what we run with
     base::Guarded<std::shared_ptr<const control::Value>> shown_;

@@ -1,4 +1,4 @@
-// What the spool is told by the configuration. Read once at start; nothing of it changes on reload but `reserve`.
+// What the spool is told by the configuration. Read once at start.
 #pragma once
 
 #include <cstdint>

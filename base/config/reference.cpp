@@ -30,7 +30,8 @@ void ReferenceWriter::comment(std::string_view text) {
 
 void ReferenceWriter::key(const std::string& path, const KeyInfo& key, const std::string& value) {
     out_ += '\n';
-    comment(key.text + " Takes " + key.type + ".");
+    comment(key.text + " Takes " + key.type + "." +
+            (key.applies == Applies::at_start ? " A change waits for a restart." : ""));
     if (commented_ || value.empty()) out_ += "#";
     out_ += last_name(path);
     out_ += " = ";
@@ -70,7 +71,7 @@ std::string FlatWriter::numbered(const std::string& path) const {
 }
 
 void FlatWriter::key(const std::string& path, const KeyInfo& key, const std::string& value) {
-    if (!muted_ && !value.empty()) entries_.push_back({numbered(path), header_, key.name, value});
+    if (!muted_ && !value.empty()) entries_.push_back({numbered(path), header_, key.name, value, key.applies});
 }
 
 void FlatWriter::open(const std::string& path, SectionKind kind, std::string_view) {

@@ -42,6 +42,7 @@ struct FlatEntry {
     std::string section;  // "[delivery.rate_limit]", "[[listener]]"
     std::string key;
     std::string value;  // as TOML
+    Applies applies = Applies::at_start;
 };
 
 // Every key that is set, in the table's order. Of an entry that may override a section what differs from that.

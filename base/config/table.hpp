@@ -14,9 +14,11 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -30,10 +32,14 @@ namespace posthorn::base::config {
 
 using Paths = std::vector<std::string>;  // of every key there is, dotted
 
+// When a changed key holds.
+enum class Applies : std::uint8_t { at_start, at_reload };
+
 struct KeyInfo {
     std::string name;
     std::string type;  // in words
     std::string text;  // one line: what it does; its unit where the type does not say it
+    Applies applies = Applies::at_start;
 };
 
 // Told what a table and a config struct of it hold, in the table's order: plain keys first, then sections.
@@ -84,11 +90,14 @@ void check_names(const Value& section, const std::string& path, const std::vecto
 template <class T>
 class Table {
 public:
-    explicit Table(std::string text) : text_(std::move(text)) {}
+    // `applies`: the keys, but for those that say otherwise.
+    explicit Table(std::string text, Applies applies = Applies::at_start)
+        : text_(std::move(text)), applies_(applies) {}
 
     // `access` is a member pointer, or a function T& -> M& for a member of a member.
     template <class A, class M>
-    Table&& key(std::string name, A access, Codec<M> codec, std::string text) &&;
+    Table&& key(std::string name, A access, Codec<M> codec, std::string text,
+                std::optional<Applies> applies = std::nullopt) &&;
     // A nested table: [outer.name].
     template <class A, class M>
     Table&& section(std::string name, A access, Table<M> table) &&;
@@ -155,6 +164,7 @@ private:
     };
 
     std::string text_;
+    Applies applies_;
     std::vector<Entry> entries_;
     std::vector<std::function<void(const T&, const Report&)>> checks_;
     std::vector<std::string> inherits_;
@@ -164,8 +174,9 @@ private:
 
 template <class T>
 template <class A, class M>
-Table<T>&& Table<T>::key(std::string name, A access, Codec<M> codec, std::string text) && {
-    KeyInfo info{std::move(name), codec.type, std::move(text)};
+Table<T>&& Table<T>::key(std::string name, A access, Codec<M> codec, std::string text,
+                         std::optional<Applies> applies) && {
+    KeyInfo info{std::move(name), codec.type, std::move(text), applies.value_or(applies_)};
     Entry entry;
     entry.read = [=](const Member& given, const std::string& path, T& into, const Paths&, Problems& problems) {
         if (auto complaint = codec.read(given.value, std::invoke(access, into)))

@@ -11,7 +11,7 @@ Table<Limits> limits_table(const std::string& errors, const std::string& idle) {
     using L = Limits;
     constexpr std::uint32_t kMany = 1'000'000;
     const auto wait = duration({1s, 24h});
-    return Table<L>("")
+    return Table<L>("", Applies::at_reload)
         .key("max_connections", &L::max_connections, integer<std::uint32_t>({1, kMany}), "Sessions in all.")
         .key("max_connections_per_client", &L::max_connections_per_client, integer<std::uint32_t>({1, kMany}),
              "Sessions of one client address; an IPv6 client is its /64.")

@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 Table<ImapConfig> imap_config_table() {
     using C = ImapConfig;
-    return Table<C>("Reading mail by IMAP (listeners with protocol = \"imap\").")
+    return Table<C>("Reading mail by IMAP (listeners with protocol = \"imap\").", Applies::at_reload)
         .include([](C& config) -> readers::Limits& { return config; },
                  readers::limits_table("Commands in a row that are none",
                                        "and in IDLE: RFC 9051 asks for thirty minutes."))

@@ -11,7 +11,7 @@ using namespace base::config;
 
 Table<Pop3Config> pop3_config_table() {
     using C = Pop3Config;
-    return Table<C>("Reading mail by POP3 (listeners with protocol = \"pop3\").")
+    return Table<C>("Reading mail by POP3 (listeners with protocol = \"pop3\").", Applies::at_reload)
         .include([](C& config) -> readers::Limits& { return config; },
                  readers::limits_table("Commands that are none", "RFC 1939 asks for ten minutes."))
         .key("login_delay", &C::login_delay, integer<std::uint32_t>({0, 86'400}),

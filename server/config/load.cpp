@@ -157,7 +157,8 @@ std::expected<Config, ConfigErrors> load_config(const std::string& path, const s
 std::string print_config() {
     return "# Posthorn's configuration: every key with its default. Durations are strings with a unit (ms, s, m, "
            "h, d, w),\n"
-           "# sizes with B, KiB, MiB, GiB. A secret may be { env = \"NAME\" } or { file = \"path\" }.\n" +
+           "# sizes with B, KiB, MiB, GiB. A secret may be { env = \"NAME\" } or { file = \"path\" }.\n"
+           "# What changes holds after `systemctl reload posthorn` (SIGHUP), but for keys that say otherwise.\n\n" +
            base::config::reference(config_table(), default_config());
 }
 

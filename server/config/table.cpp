@@ -28,7 +28,8 @@ Codec<std::string> absolute_path() {
 
 Table<ServerSection> server_table() {
     return Table<ServerSection>("The server as a whole.")
-        .key("hostname", &ServerSection::hostname, text(), "Our name in greetings; empty: the machine's FQDN.")
+        .key("hostname", &ServerSection::hostname, text(), "Our name in greetings; empty: the machine's FQDN.",
+             Applies::at_reload)
         .key("data_dir", &ServerSection::data_dir, absolute_path(),
              "What is ours for long: certificates, mailboxes.")
         .key("spool_dir", &ServerSection::spool_dir, absolute_path(),
@@ -39,7 +40,7 @@ Table<ServerSection> server_table() {
              "User to become once all listeners are bound (when started as root); empty: stay.")
         .key("group", &ServerSection::group, text(), "Group to become; empty: the user's own.")
         .key("shutdown_grace", &ServerSection::shutdown_grace, duration({0s, 10min}),
-             "At the end: how long deliveries and sessions under way may take.")
+             "At the end: how long deliveries and sessions under way may take.", Applies::at_reload)
         .check([](const ServerSection& section, const Report& report) {
             if (!section.hostname.empty() && !mail::valid_domain(section.hostname))
                 report("hostname", "is not a host name");
@@ -49,7 +50,7 @@ Table<ServerSection> server_table() {
 
 Table<ListenerSection> listener_table() {
     using L = ListenerSection;
-    return Table<L>("A door: where we listen, and for what. As many as wanted.")
+    return Table<L>("A door: where we listen, and for what. As many as wanted.", Applies::at_reload)
         .key("protocol", &L::protocol,
              choice<ListenerProtocol>({{"smtp", ListenerProtocol::smtp},
                                        {"submission", ListenerProtocol::submission},
@@ -64,10 +65,10 @@ Table<ListenerSection> listener_table() {
             "runtime_dir).")
         .key(
             "mode", [](L& l) -> auto& { return l.listener.unix_mode; }, base::config::mode(),
-            "Permissions of a Unix socket.")
+            "Permissions of a Unix socket.", Applies::at_start)
         .key(
             "group", [](L& l) -> auto& { return l.listener.unix_group; }, text(),
-            "Group of a Unix socket; empty: our own.")
+            "Group of a Unix socket; empty: our own.", Applies::at_start)
         .key(
             "tls", [](L& l) -> auto& { return l.listener.tls; },
             choice<net::ListenerTls>({{"none", net::ListenerTls::none},
@@ -96,7 +97,8 @@ Table<Config> smtp_table() {
 Table<TlsSection> tls_table() {
     return Table<TlsSection>(
                "Our certificate. Read again on SIGHUP. Without one, a self-signed one is made at the first "
-               "start (data_dir/tls).")
+               "start (data_dir/tls).",
+               Applies::at_reload)
         .key("certificate", &TlsSection::certificate, text(), "PEM file with our certificate and its chain.")
         .key("key", &TlsSection::key, text(), "PEM file with its private key.")
         .check([](const TlsSection& tls, const Report& report) {
@@ -133,7 +135,7 @@ Table<net::DnsConfig> dns_table() {
 
 Table<LogSection> log_table() {
     using base::log::Level;
-    return Table<LogSection>("The log: lines on standard error.")
+    return Table<LogSection>("The log: lines on standard error.", Applies::at_reload)
         .key("level", &LogSection::level,
              choice<Level>({{"debug", Level::debug},
                             {"info", Level::info},
@@ -191,7 +193,7 @@ Table<TracesSection> traces_table() {
              "A collector's base URL (OTLP/HTTP; /v1/traces is appended); empty: OTEL_EXPORTER_OTLP_ENDPOINT, or "
              "none.")
         .key("peers", &TracesSection::peers, list(net::network_codec()),
-             "Our own nodes: are told a message's trace, and believed.");
+             "Our own nodes: are told a message's trace, and believed.", Applies::at_reload);
 }
 
 // Two listeners on one address: the second bind would fail with a less helpful message.

@@ -47,13 +47,13 @@ Table<Timeouts> timeouts_table() {
         .key("command", &Timeouts::command, duration({1s, 24h}), "For the next command.");
 }
 Table<Part> part_table() {
-    return Table<Part>("A part.")
+    return Table<Part>("A part.", Applies::at_reload)
         .key("max_size", &Part::max_size, config::size<std::uint64_t>({1024, 1ULL << 40U}), "Largest message.")
         .key("max_recipients", &Part::max_recipients, integer<int>({1, 50'000}), "Most recipients.")
         .key("newline", &Part::newline,
              choice<Newline>({{"reject", Newline::reject}, {"normalise", Newline::normalise}}), "Bare newlines.")
         .key("strict", &Part::strict, optional(flag()), "Strictness.")
-        .key("domains", &Part::domains, list(text()), "Names.")
+        .key("domains", &Part::domains, list(text()), "Names.", Applies::at_start)
         .section("timeouts", &Part::timeouts, timeouts_table())
         .check([](const Part& part, const Report& report) {
             if (part.max_recipients > 1 && part.max_size == 1024) report("max_recipients", "is too many");
@@ -164,6 +164,8 @@ TEST_CASE("the reference holds every key with its text") {
     const auto text = reference(whole_table(), Whole{});
     CHECK(text.find("# Largest message. Takes a size from 1KiB to 1TiB.\nmax_size = \"50MiB\"\n") !=
           std::string::npos);
+    CHECK(text.find(" A change waits for a restart.\ndomains = ") != std::string::npos);
+    CHECK(text.find(" A change waits for a restart.\nmax_size = ") == std::string::npos);
     CHECK(text.find("\n[part.timeouts]\n") != std::string::npos);
     CHECK(text.find("\n#strict =\n") != std::string::npos);
     CHECK(text.find("\n#[domains.\"example.com\"]\n") != std::string::npos);
@@ -195,6 +197,19 @@ TEST_CASE("what holds is listed key by key, of an entry what differs from the se
     CHECK(doors == std::vector<std::string>{"door[0].address [[door]] address \"here\"",
                                             "door[1].address [[door]] address \"there\"",
                                             "door[1].timeouts.command [door.timeouts] command \"2s\""});
+}
+
+TEST_CASE("each key says when a change of it holds, its table's way or its own") {
+    Whole whole;
+    whole.doors = {Door{.address = "here", .part = {.max_recipients = 1, .domains = {}}}};
+    std::vector<std::string> live;
+    std::vector<std::string> others;
+    for (const auto& entry : entries(whole_table(), whole))
+        (entry.applies == Applies::at_reload ? live : others).push_back(entry.path);
+    CHECK(live == std::vector<std::string>{"part.max_size", "part.max_recipients", "part.newline",
+                                           "door[0].max_recipients"});
+    CHECK(others ==
+          std::vector<std::string>{"part.domains", "part.timeouts.command", "door[0].address", "door[0].domains"});
 }
 
 TEST_CASE("a secret comes from the environment or a file and is never printed") {
