@@ -7,6 +7,7 @@
 #include "base/version.hpp"
 #include "server/check/check.hpp"
 #include "server/config/load.hpp"
+#include "server/count_queue.hpp"
 #include "server/daemon.hpp"
 #include "server/options.hpp"
 #include "server/signals.hpp"
@@ -33,6 +34,13 @@ int run(server::Config config, Options options) {
     return 0;
 }
 
+int count(const server::Config& config) {
+    const auto messages = server::count_queue(config);
+    base::log::flush();
+    if (!messages) return std::fprintf(stderr, "posthornd: %s\n", messages.error().log_text.c_str()), kRefused;
+    return out(std::to_string(*messages) + "\n"), 0;
+}
+
 int act(Options options) {
     if (options.action == Options::Action::help) return out(server::options_help()), 0;
     if (options.action == Options::Action::version)
@@ -51,6 +59,7 @@ int act(Options options) {
     if (options.action == Options::Action::check_config) return 0;
     if (options.action == Options::Action::store_check || options.action == Options::Action::store_repair)
         return server::run_store_offline(*config, options);
+    if (options.action == Options::Action::count_queue) return count(*config);
     return run(*std::move(config), std::move(options));
 }
 

@@ -19,8 +19,9 @@ po::options_description description(Options& options) {
          "say as JSON whether this account's mailboxes are in good order, with the server down, and end")  //
         ("bodies", po::bool_switch(&options.bodies), "with --store-check: read each message")              //
         ("store-repair", po::value<std::string>(),
-         "put this account's mailboxes in order, with the server down, and end")          //
-        ("print-config", "write the commented configuration with all defaults, and end")  //
+         "put this account's mailboxes in order, with the server down, and end")                           //
+        ("print-config", "write the commented configuration with all defaults, and end")                   //
+        ("count-queue", "say how many messages wait in the spool of a server that does not run, and end")  //
         ("ephemeral", po::bool_switch(&options.ephemeral),
          "allow a spool that does not survive a crash of the machine")  //
         ("version", "say the version, and end")                         //
@@ -44,6 +45,8 @@ std::expected<Options, std::string> parse_options(int argc, const char* const* a
             options.action = Options::Action::version;
         else if (given.contains("print-config"))
             options.action = Options::Action::print_config;
+        else if (given.contains("count-queue"))
+            options.action = Options::Action::count_queue;
         else if (given.contains("store-check"))
             options.action = Options::Action::store_check;
         else if (given.contains("store-repair")) {

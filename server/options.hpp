@@ -14,6 +14,7 @@ struct Options {
         store_check,
         store_repair,
         print_config,
+        count_queue,
         version,
         help
     } action = Action::run;

@@ -312,3 +312,32 @@ def a_volatile_file_system_is_refused_unless_ephemeral(t):
         daemon.end()
     finally:
         subprocess.run(["umount", "-l", str(place)], check=False)
+
+
+def the_queue_of_a_server_that_does_not_run_can_be_counted(t):
+    peer = t.peer()
+    peer.on("RCPT", "451 4.3.0 not yet")
+    daemon = t.make_daemon({"delivery": {"domains": {"example.net": {"mx_override": peer.address}}}})
+    daemon.write()
+
+    def count():
+        return subprocess.run([daemon.binary, "--count-queue", "-c", daemon.file], capture_output=True, text=True,
+                              timeout=60)
+
+    assert (count().returncode, count().stdout) == (0, "0\n")
+    assert not (daemon.spool / "log").exists(), "nothing is made where no server ran"
+    daemon.start()
+    for number in range(3):
+        submit(daemon.smtp, "b@example.net", message(f"number {number}"))
+    refused = count()
+    assert refused.returncode == 1 and not refused.stdout and refused.stderr, refused
+    daemon.stop()
+    for _ in range(2):
+        assert (count().returncode, count().stdout) == (0, "3\n")
+    peer.clear()
+    daemon.start()
+    daemon.retry_all()
+    peer.wait(3)
+    daemon.wait_queue(0)
+    daemon.stop()
+    assert (count().returncode, count().stdout) == (0, "0\n")

@@ -69,10 +69,10 @@ class Machine:
     def __init__(self, root):
         self.root = root
 
-    def run(self, *command, **options):
+    def run(self, *command, env=None, **options):
         return run("chroot", self.root, *command,
-                   env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"},
-                   **options)
+                   env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C",
+                        **(env or {})}, **options)
 
     def prepare(self):
         """What a running machine has and a chroot has not."""
@@ -124,9 +124,9 @@ class Life:
         self.before = machine.files()
         self.peer = Peer()
 
-    def submit(self, text):
+    def submit(self, text, to="you@example.net"):
         with smtplib.SMTP("127.0.0.1", 25, timeout=30) as client:
-            client.sendmail("me@example.com", ["you@example.net"], f"Subject: {text}\r\n\r\n{text}\r\n")
+            client.sendmail("me@example.com", [to], f"Subject: {text}\r\n\r\n{text}\r\n")
 
     def as_a_user(self, text):
         """A local program's mail, by a user who is nobody."""
@@ -159,12 +159,16 @@ class Life:
         assert (root / "usr/share/man/man8/posthornd.8.gz").exists()
         assert "mailctl" in (root / "usr/share/bash-completion/completions/mailctl").read_text()
 
-    def a_changed_configuration_is_taken(self):
+    def send_by_the_peer(self):
         file = self.machine.root / "etc/posthorn/posthorn.toml"
         file.write_text(file.read_text().replace("#hostname = \"mail.example.org\"", "hostname = \"mail.example.org\"")
                         + f'\n[delivery.domains."*"]\nmx_override = "{self.peer.address}"\n')
         self.machine.run("posthornd", "--check-config")
         self.machine.run("systemctl", "restart", "posthorn.service")
+
+    def a_changed_configuration_is_taken(self):
+        self.send_by_the_peer()
+        assert "mail.example.org" in self.machine.run("mailctl", "system", "status")
 
     def mail_goes_in_and_out(self):
         self.submit("by-smtp")
@@ -213,8 +217,44 @@ class Life:
         self.submit("after-the-return")
         self.arrived("after-the-return")
 
-    def purging_leaves_nothing(self):
+    def purging_keeps_mailboxes_and_waiting_mail(self):
+        self.machine.run("mailctl", "domain", "add", "example.org")
+        self.machine.run("mailctl", "account", "add", "ann@example.org", "--no-password")
+        self.submit("into-the-mailbox", "ann@example.org")
+        until(lambda: "INBOX" in self.machine.run("mailctl", "trace", "ann@example.org"), 60, "the local delivery")
+        self.peer.on("MAIL", "451 4.3.0 later")
+        self.submit("waits")
+        self.peer.wait_attempts("MAIL", 1, 60)
+        said = self.machine.run("dpkg", "-P", "posthorn")
+        assert self.machine.status() == "", self.machine.status()
+        assert "/var/lib/posthorn are kept" in said and "/var/spool/posthorn is kept" in said, said
+        left = sorted(name for name in self.machine.files() - self.before
+                      if not name.startswith(("var/lib/posthorn/data", "var/lib/posthorn/directory.sqlite",
+                                              "var/spool/posthorn")))
+        assert left == ["var/lib/posthorn"], left
+        assert self.machine.accounts(), "what is left belongs to somebody"
+
+    def installed_again_it_goes_on_with_them(self):
+        self.machine.install(self.new)
+        assert "ann@example.org" in self.machine.run("mailctl", "account", "list")
+        assert "you@example.net" in self.machine.queue()
+        self.submit("a-second-one", "ann@example.org")
+        self.peer.clear()
+        self.send_by_the_peer()
+        self.machine.run("mailctl", "queue", "retry", "--all")
+        self.arrived("waits")
+
+    def purging_removes_mail_where_it_is_told_to(self):
+        self.machine.run("dpkg", "-P", "posthorn", env={"POSTHORN_PURGE_MAIL": "yes"})
+        self.nothing_is_left()
+
+    def purging_leaves_nothing_where_there_is_no_mail(self):
+        self.machine.install(self.new)
+        self.machine.run("mailctl", "system", "ping")
         self.machine.run("dpkg", "-P", "posthorn")
+        self.nothing_is_left()
+
+    def nothing_is_left(self):
         assert self.machine.status() == "", self.machine.status()
         left = sorted(self.machine.files() - self.before)
         assert not left, left
@@ -228,7 +268,8 @@ class Life:
                 self.an_upgrade_restarts_it_and_keeps_queue_and_configuration,
                 self.an_administrators_mode_survives_an_upgrade,
                 self.removing_stops_it_and_keeps_queue_and_configuration, self.installed_again_it_goes_on,
-                self.purging_leaves_nothing]
+                self.purging_keeps_mailboxes_and_waiting_mail, self.installed_again_it_goes_on_with_them,
+                self.purging_removes_mail_where_it_is_told_to, self.purging_leaves_nothing_where_there_is_no_mail]
 
 
 def live(root, old, new):
