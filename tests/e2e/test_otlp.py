@@ -1,5 +1,6 @@
 """Traces and metrics pushed to a collector."""
 
+from harness import accounts, jaeger
 from harness.collector import Collector
 from harness.smtp import message, submit
 from harness.wait import until
@@ -68,6 +69,21 @@ def one_trace_from_reception_to_delivery_over_a_restart(t):
     # Log lines carry the ids.
     delivered = daemon.wait_event("message.delivered")
     assert delivered["trace_id"] == root["traceId"] and delivered["span_id"] == attempts[1]["spanId"], delivered
+
+
+def what_storing_took_is_a_step_of_a_local_delivery(t):
+    collector = _collector(t)
+    daemon = t.daemon({"traces": {"endpoint": collector.url}}, env=NO_ENVIRONMENT)
+    accounts.add(daemon, "ann@example.org")
+    submit(daemon.smtp, "ann@example.org", message("to rest"))
+    stored = _wait(collector, "store_message")[0]
+    delivery = _wait(collector, "deliver_message")[0]
+    root = _wait(collector, "smtp_session")[0]
+    assert stored["parentSpanId"] == delivery["spanId"] and delivery["parentSpanId"] == root["spanId"], collector.spans
+    _inside(stored, delivery)
+    assert stored["attributes"]["posthorn.account"] == "ann@example.org", stored
+    assert set(_children(collector, delivery)) == {"store_message"}, collector.spans
+    assert daemon.wait_event("message.delivered")["span_id"] == delivery["spanId"]
 
 
 def a_host_that_cannot_be_reached_is_an_error_of_its_step(t):
@@ -177,3 +193,41 @@ def metrics_are_pushed_with_their_key(t):
     assert len(histogram["bucketCounts"]) == len(histogram["explicitBounds"]) + 1, histogram
     assert histogram["count"] == "1" and histogram["sum"] > 0, histogram
     assert not collector.spans
+
+
+def a_real_jaeger_finds_the_trace(t):
+    server = t.jaeger()
+    peer = t.peer()
+    peer.on("RCPT", ["451 4.3.0 not yet"])
+    daemon = t.relay(peer, {"traces": {"endpoint": jaeger.COLLECTOR}}, env=NO_ENVIRONMENT)
+    submit(daemon.smtp, "b@example.net", message("traced"))
+    daemon.wait_event("message.deferred")
+    daemon.retry_all()
+    peer.one()
+    delivered = daemon.wait_event("message.delivered")
+
+    def whole():
+        found = server.ask(f"/api/traces/{delivered['trace_id']}")
+        return found and len(found[0]["spans"]) == 14 and found[0]
+    trace = until(whole, 60, "the whole trace")
+    spans = {span["spanID"]: span for span in trace["spans"]}
+    parents = {span["spanID"]: [r["spanID"] for r in span["references"] if r["refType"] == "CHILD_OF"]
+               for span in trace["spans"]}
+    root = [span for span in spans.values() if not parents[span["spanID"]]]
+    assert [span["operationName"] for span in root] == ["smtp_session"], root
+
+    def below(parent):
+        return sorted(span["operationName"] for span in spans.values() if parents[span["spanID"]] == [parent["spanID"]])
+    assert below(root[0]) == ["deliver_message", "deliver_message", "receive_headers", "spool_message",
+                              "validate_message"], trace
+    attempts = sorted((s for s in spans.values() if s["operationName"] == "deliver_message"),
+                      key=lambda span: span["startTime"])
+    for attempt in attempts:
+        assert below(attempt) == ["connect_mx", "dns_lookup", "smtp_handshake", "transmit_data"], attempt
+    tags = [{tag["key"]: tag["value"] for tag in attempt["tags"]} for attempt in attempts]
+    assert tags[0]["otel.status_code"] == "ERROR" and "not yet" in tags[0]["otel.status_description"], tags
+    assert attempts[1]["spanID"] == delivered["span_id"] and "error" not in tags[1], tags
+    assert trace["processes"][root[0]["processID"]]["serviceName"] == "posthorn", trace["processes"]
+    assert "posthorn" in server.ask("/api/services")
+    query = "service=posthorn&operation=deliver_message&limit=5"
+    assert [one["traceID"] for one in server.ask(f"/api/traces?{query}")] == [delivered["trace_id"]]

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import dns, dovecot, postfix, tls
+from . import dns, dovecot, jaeger, postfix, tls
 from .daemon import Daemon, merged
 from .disk import Disk
 from .peer import Peer
@@ -123,6 +123,16 @@ class Context:
         if dovecot.find(self.build) is None:
             self.skip("no Dovecot")
         return dovecot.Doveadm(self._folder("a"), self.build, maildir)
+
+    def jaeger(self) -> jaeger.Jaeger:
+        """It takes its usual ports."""
+        self.need_net()
+        program = jaeger.find()
+        if program is None:
+            self.skip("no Jaeger")
+        server = jaeger.Jaeger(program, self._folder("j"))
+        self.closing.append(server.stop)
+        return server.start()
 
     def disk(self, size="96M") -> Disk:
         self.need_root()
