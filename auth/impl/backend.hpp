@@ -54,7 +54,9 @@ public:
     virtual bool checks() const { return false; }
     virtual net::Task<base::Result<bool>> check(net::Loop&, mail::AccountName, std::string) { co_return false; }
 
-    // Keeps `fresh` instead of what has the hash `old`; a backend that others write to keeps what it has.
+    // What is kept here may be changed by us. A backend that others write to keeps what it has.
+    virtual bool ours() const { return false; }
+    // Where it is ours: keeps `fresh` instead of what has the hash `old`.
     virtual net::Task<base::Result<void>> replace(net::Loop&, mail::AccountName, std::string, StoredPassword) {
         co_return base::Result<void>{};
     }

@@ -35,6 +35,7 @@ public:
     net::Task<base::Result<std::optional<Entry>>> find(net::Loop& loop, mail::AccountName name) override;
     Mechanisms mechanisms() const override;
     net::Task<base::Result<std::optional<Secrets>>> secrets(net::Loop& loop, mail::AccountName name) override;
+    bool ours() const override { return true; }
     net::Task<base::Result<void>> replace(net::Loop& loop, mail::AccountName name, std::string old,
                                           StoredPassword fresh) override;
 

@@ -200,7 +200,7 @@ net::Task<Login> LoginService::check(net::Loop& loop, std::shared_ptr<Attempt> a
     if (!match) co_return Login{.verdict = Verdict::unavailable};
     if (*match == Match::no) co_return Login{.verdict = Verdict::wrong};
     if (who->account->disabled) co_return Login{.verdict = Verdict::disabled};
-    if (*match == Match::outdated) {
+    if (*match == Match::outdated && who->backend->ours()) {
         net::spawn(loop, "auth.store_anew",
                    store_anew(loop, who->backend, *attempt->name, who->secrets.password.hash, secret));
     }

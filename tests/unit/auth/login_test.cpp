@@ -212,6 +212,11 @@ TEST_CASE("what is out of date is stored anew at a login, once, and not by a wro
     stored = {.hash = "{SSHA}n0MgpE49UOlYSAptYLeZPpSboiVzYWx0eQ=="};
     CHECK(w.password("ann", "wrong").verdict == Verdict::wrong);
     CHECK(w.backend->replaced == 0);
+    w.backend->is_ours = false;  // the hash is not even made
+    CHECK(w.password("ann", "correct horse").verdict == Verdict::ok);
+    w.loops.run_for(1s);
+    CHECK(w.backend->replaced == 0);
+    w.backend->is_ours = true;
     CHECK(w.password("ann", "correct horse").verdict == Verdict::ok);
     w.loops.run_for(1s);
     CHECK(w.backend->replaced == 1);

@@ -49,6 +49,7 @@ public:
         if (found == passwords.end()) co_return std::optional<impl::Secrets>{};
         co_return std::optional(found->second);
     }
+    bool ours() const override { return is_ours; }
     net::Task<base::Result<void>> replace(net::Loop&, mail::AccountName name, std::string old,
                                           StoredPassword fresh) override {
         ++replaced;
@@ -63,6 +64,7 @@ public:
     Mechanisms offered{
         .password = true, .scram_sha_1 = true, .scram_sha_256 = true, .token = true, .external = true};
     bool down = false;
+    bool is_ours = true;
     int questions = 0;
     int secrets_asked = 0;
     int replaced = 0;
