@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <stdexcept>
 #include <thread>
+
+#include "net/begun.hpp"
 
 using namespace posthorn;
 using namespace posthorn::net;
@@ -138,4 +141,49 @@ TEST_CASE("real threads may post into a simulation") {
     std::thread thread([&] { sim.at(0).post([&] { heard = true; }); });
     CHECK(sim.run_until_real([&] { return heard; }));
     thread.join();
+}
+
+namespace {
+
+Task<base::Result<int>> seven_in(Loop& loop, base::Duration time) {
+    co_await sleep_until(loop, loop.now() + time);
+    if (time == 3s) throw std::runtime_error("it broke");
+    co_return 7;
+}
+
+Task<> wait_for(Loop& loop, base::Duration first, base::Duration task, base::Result<int>* result,
+                base::SteadyTime* when) {
+    Begun<int> begun(loop, "begun", seven_in(loop, task));
+    co_await sleep_until(loop, loop.now() + first);
+    auto got = co_await begun.get();
+    *result = std::move(got);
+    *when = loop.now();
+}
+
+}  // namespace
+
+TEST_CASE("what is begun goes on while something else does") {
+    SimLoops loops;
+    const auto start = loops.at(0).now();
+    base::Result<int> result = 0;
+    base::SteadyTime when;
+    SUBCASE("and is waited for") {
+        spawn(loops.at(0), "test", wait_for(loops.at(0), 1s, 2s, &result, &when));
+        loops.run_for(5s);
+        CHECK(result == 7);
+        CHECK(when - start == 2s);
+    }
+    SUBCASE("or is there already") {
+        spawn(loops.at(0), "test", wait_for(loops.at(0), 2s, 1s, &result, &when));
+        loops.run_for(5s);
+        CHECK(result == 7);
+        CHECK(when - start == 2s);
+    }
+    SUBCASE("or has broken") {
+        spawn(loops.at(0), "test", wait_for(loops.at(0), 1s, 3s, &result, &when));
+        loops.run_for(5s);
+        REQUIRE(!result);
+        CHECK(result.error().kind == base::ErrorKind::internal);
+        CHECK(when - start == 3s);
+    }
 }
