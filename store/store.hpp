@@ -112,6 +112,10 @@ public:
                                                 bool summaries) = 0;
     virtual Task<MailboxChanges> changes(net::Loop& loop, Account account, UidScope mailbox, ModSeq since) = 0;
     virtual Task<std::shared_ptr<Body>> open(net::Loop& loop, Account account, EmailId email) = 0;
+    // What open() gives of each, in this order: small bodies that are wanted one after the other may be read together.
+    // The caller bounds how many.
+    using Opened = std::vector<base::Result<std::shared_ptr<Body>>>;
+    virtual Task<Opened> open_all(net::Loop& loop, Account account, std::vector<EmailId> emails);
 
     // ---- full text
     // Which of these UIDs, or emails, each key of the query holds of. Does a bounded piece of work; who asks goes on

@@ -61,4 +61,13 @@ bool is_over_quota(const base::Error& error) {
     return error.kind == base::ErrorKind::permanent && error.code == EDQUOT;
 }
 
+Store::Task<Store::Opened> Store::open_all(net::Loop& loop, Account account, std::vector<EmailId> emails) {
+    Opened out;
+    for (const auto email : emails) {
+        auto body = co_await open(loop, account, email);
+        out.push_back(std::move(body));
+    }
+    co_return out;
+}
+
 }  // namespace posthorn::store

@@ -183,8 +183,15 @@ void Bodies::drop() {
 }
 
 base::Result<std::shared_ptr<base::File>> Bodies::open(EmailId email, const Place& place) {
-    if (place.pack != 0 && place.pack == number_ && file_) return file_;
-    return disk_.open(place.pack == 0 ? large_path(email) : pack_path(place.pack), base::OpenMode::read);
+    if (place.pack == 0) return disk_.open(large_path(email), base::OpenMode::read);
+    if (place.pack == number_ && file_) return file_;
+    if (place.pack != read_number_ || !read_file_) {
+        auto opened = disk_.open(pack_path(place.pack), base::OpenMode::read);
+        if (!opened) return std::unexpected(opened.error());
+        read_file_ = std::move(*opened);
+        read_number_ = place.pack;
+    }
+    return read_file_;
 }
 
 base::Result<void> Bodies::remove(EmailId email, const Place& place) {
@@ -198,7 +205,10 @@ base::Result<void> Bodies::remove_large(EmailId email) {
     return gone;
 }
 
-base::Result<void> Bodies::remove_pack(std::uint64_t pack) { return disk_.unlink(pack_path(pack)); }
+base::Result<void> Bodies::remove_pack(std::uint64_t pack) {
+    if (pack == read_number_) read_file_.reset();
+    return disk_.unlink(pack_path(pack));
+}
 
 base::Result<std::vector<std::pair<std::uint64_t, std::uint64_t>>> Bodies::packs() const {
     const auto names = disk_.list(folder_);

@@ -75,6 +75,8 @@ private:
     std::uint64_t end_ = 0;             // octets of it that are written
     std::string gathered_;              // behind end_
     bool folder_dirty_ = false;
+    std::uint64_t read_number_ = 0;  // of the pack that was last read, other than the one written to
+    std::shared_ptr<base::File> read_file_;
 };
 
 // Reads all of a body and holds it against its sum.

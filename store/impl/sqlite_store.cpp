@@ -396,6 +396,15 @@ Store::Task<std::shared_ptr<Body>> SqliteStore::open(net::Loop& loop, Account ac
     co_return co_await in_turn<std::shared_ptr<Body>>(loop, std::move(account), Work::Kind::read, std::move(call));
 }
 
+Store::Task<Store::Opened> SqliteStore::open_all(net::Loop& loop, Account account, std::vector<EmailId> emails) {
+    auto call = [emails = std::move(emails)](OpenAccount& open) -> base::Result<Opened> {
+        Opened out;
+        for (const auto email : emails) out.push_back(open.open_body(email));
+        return out;
+    };
+    co_return co_await in_turn<Opened>(loop, std::move(account), Work::Kind::read, std::move(call));
+}
+
 Store::Task<FlagsChanged> SqliteStore::store_flags(net::Loop& loop, Account account, UidScope mailbox, UidSet uids,
                                                    FlagChange change) {
     auto call = [mailbox, uids = std::move(uids), change = std::move(change)](OpenAccount& open) {

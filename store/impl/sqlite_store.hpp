@@ -48,6 +48,7 @@ public:
                                         bool summaries) override;
     Task<MailboxChanges> changes(net::Loop& loop, Account account, UidScope mailbox, ModSeq since) override;
     Task<std::shared_ptr<Body>> open(net::Loop& loop, Account account, EmailId email) override;
+    Task<Opened> open_all(net::Loop& loop, Account account, std::vector<EmailId> emails) override;
     Task<TextAnswer> search(net::Loop& loop, Account account, UidScope mailbox, UidSet uids,
                             TextQuery query) override;
     Task<TextAnswer> search_emails(net::Loop& loop, Account account, IdSet emails, TextQuery query) override;

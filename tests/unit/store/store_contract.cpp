@@ -427,6 +427,17 @@ void expunges(StoreHarness& h) {
         CHECK(h.get(body->read(h.loop(), 8, 100)) == "0");
         CHECK(h.code(h.store().open(h.loop(), h.jane, email)) == ENOENT);
     }
+    SUBCASE("several bodies are opened at once, in the order asked for") {
+        const auto entries = h.inbox().entries;
+        h.get(h.store().expunge(h.loop(), h.jane, id, {2}, false));
+        const auto opened =
+            h.get(h.store().open_all(h.loop(), h.jane, {entries[2].email, entries[1].email, entries[0].email}));
+        REQUIRE(opened.size() == 3);
+        CHECK(h.get(opened[0].value()->read(h.loop(), 0, 100)) == "message 2");
+        REQUIRE(!opened[1]);
+        CHECK(opened[1].error().code == ENOENT);
+        CHECK(h.get(opened[2].value()->read(h.loop(), 0, 100)) == "message 0");
+    }
 }
 
 void changes(StoreHarness& h) {
