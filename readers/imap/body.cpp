@@ -16,7 +16,7 @@ constexpr std::size_t kPiece = 64 * 1024;
 void append_clean(std::string& out, std::string_view bytes) {
     const auto at = out.size();
     out += bytes;
-    std::replace(out.begin() + static_cast<std::ptrdiff_t>(at), out.end(), '\0', '\x80');
+    if (bytes.contains('\0')) std::replace(out.begin() + static_cast<std::ptrdiff_t>(at), out.end(), '\0', '\x80');
 }
 
 void put_mark(std::string& out, std::string_view before, std::uint64_t size) {

@@ -14,6 +14,8 @@ using Kind = FetchItem::Kind;
 // Messages asked of the store at once: with summaries, which may be large, and without.
 constexpr std::size_t kSummaries = 64;
 constexpr std::size_t kEntries = 2000;
+// Bodies opened at once: so many octets of them together, or one.
+constexpr std::uint64_t kBodies = 64 * 1024;
 
 // RFC 3501's names for sections, as sections.
 FetchItem plain(FetchItem item) {
@@ -63,6 +65,7 @@ net::Task<Reply> Session::fetch() {
     for (const auto& item : command.items) {
         plan.items.push_back(plain(item));
         plan.summaries |= wants_summary(item);
+        plan.bodies |= has_octets(item) || item.kind == Kind::binary_size;
         plan.seen |= has_octets(item) && !plan.items.back().peek;
     }
     plan.seen &= !selected_->read_only;
@@ -86,23 +89,36 @@ net::Task<Reply> Session::fetch() {
     if (command.partial) *uids = slice(*uids, *command.partial);
     bool all = true;
     std::uint32_t at = 0;
-    for (auto batch = next_batch(*uids, at, plan.summaries ? kSummaries : kEntries); !batch.empty();
-         batch = next_batch(*uids, at, plan.summaries ? kSummaries : kEntries)) {
-        const bool whole = co_await fetch_batch(plan, std::move(batch));
+    const auto most = plan.summaries ? kSummaries : kEntries;
+    auto batch = next_batch(*uids, at, most);
+    auto coming = begin_batch(plan, batch);
+    while (coming) {
+        auto messages = co_await coming->get();
+        const auto wanted = batch.count();
+        batch = next_batch(*uids, at, most);
+        coming = begin_batch(plan, batch);
+        const bool whole = co_await fetch_batch(plan, std::move(messages), wanted);
         all = all && whole;
         if (lost_ || hurry_) break;
     }
     co_return all ? Reply::ok("Fetched") : Reply::ok("Some are gone or cannot be read", "EXPUNGEISSUED");
 }
 
+// The store gets them while the ones before are put out. Null: there are no more.
+std::optional<Session::Coming> Session::begin_batch(const Plan& plan, const NumberSet& uids) {
+    if (uids.empty()) return std::nullopt;
+    return Coming(loop(), "imap fetch",
+                  mail().messages(loop(), account_, selected_->scope(), to_store(uids), plan.summaries));
+}
+
 // False: not all of them could be shown.
-net::Task<bool> Session::fetch_batch(const Plan& plan, NumberSet uids) {
-    auto messages = co_await mail().messages(loop(), account_, selected_->scope(), to_store(uids), plan.summaries);
+net::Task<bool> Session::fetch_batch(const Plan& plan, base::Result<std::vector<store::Message>> messages,
+                                     std::uint64_t wanted) {
     if (!messages) {
         failed("fetch", messages.error());
         co_return false;
     }
-    bool all = messages->size() == uids.count();
+    bool all = messages->size() == wanted;
     std::erase_if(*messages, [&](const auto& message) { return message.entry.modseq <= plan.changed_since; });
     std::set<store::Uid> newly_seen;
     if (plan.seen) {
@@ -127,8 +143,28 @@ net::Task<bool> Session::fetch_batch(const Plan& plan, NumberSet uids) {
             }
         }
     }
-    for (const auto& message : *messages) {
-        const bool shown = co_await put_message(plan, message, newly_seen.contains(message.entry.uid));
+    store::Store::Opened bodies;  // of the messages from `first` on
+    std::size_t first = 0;
+    auto more = plan.bodies ? open_next(*messages, 0) : std::nullopt;  // of those behind them
+    for (std::size_t i = 0; i < messages->size(); ++i) {
+        const auto& message = (*messages)[i];
+        std::shared_ptr<store::Body> body;
+        if (plan.bodies) {
+            if (i == first + bodies.size()) {
+                first = i;
+                bodies = co_await opened(std::move(*more));
+                more = open_next(*messages, first + bodies.size());
+            }
+            auto& found = bodies[i - first];
+            if (!found) {
+                if (!store::is_missing(found.error())) failed("open", found.error());
+                all = false;
+                continue;
+            }
+            body = std::move(*found);
+        }
+        const bool shown =
+            co_await put_message(plan, message, newly_seen.contains(message.entry.uid), std::move(body));
         all = all && shown;
         const bool going = co_await flush();
         if (!going) break;
@@ -136,7 +172,28 @@ net::Task<bool> Session::fetch_batch(const Plan& plan, NumberSet uids) {
     co_return all;
 }
 
-net::Task<bool> Session::put_message(const Plan& plan, const store::Message& message, bool seen) {
+// At least one, and more while they are small together. Nothing: these were all.
+std::optional<Session::Opening> Session::open_next(const std::vector<store::Message>& messages, std::size_t from) {
+    if (from == messages.size()) return std::nullopt;
+    std::vector<store::EmailId> emails;
+    std::uint64_t octets = 0;
+    for (auto i = from; i < messages.size(); ++i) {
+        octets += messages[i].entry.size;
+        if (i > from && octets > kBodies) break;
+        emails.push_back(messages[i].entry.email);
+    }
+    const auto count = emails.size();
+    return Opening{count, {loop(), "imap fetch", mail().open_all(loop(), account_, std::move(emails))}};
+}
+
+net::Task<store::Store::Opened> Session::opened(Opening opening) {
+    auto all = co_await opening.bodies.get();
+    if (!all) co_return store::Store::Opened(opening.count, std::unexpected(all.error()));
+    co_return *std::move(all);
+}
+
+net::Task<bool> Session::put_message(const Plan& plan, const store::Message& message, bool seen,
+                                     std::shared_ptr<store::Body> body) {
     const auto& entry = message.entry;
     const auto number = selected_->view.number_of(entry.uid);
     if (number == 0) co_return true;
@@ -146,16 +203,6 @@ net::Task<bool> Session::put_message(const Plan& plan, const store::Message& mes
         auto made = co_await summary_of(message);
         if (!made) co_return false;
         summary = std::move(*made);
-    }
-    std::shared_ptr<store::Body> body;
-    if (std::ranges::any_of(plan.items,
-                            [](const auto& i) { return has_octets(i) || i.kind == Kind::binary_size; })) {
-        auto opened = co_await mail().open(loop(), account_, entry.email);
-        if (!opened) {
-            if (!store::is_missing(opened.error())) failed("open", opened.error());
-            co_return false;
-        }
-        body = std::move(*opened);
     }
     out() += "* ";
     put_number(out(), number);

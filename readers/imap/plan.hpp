@@ -11,6 +11,7 @@ namespace posthorn::imap {
 struct Session::Plan {
     std::vector<FetchItem> items;
     bool summaries = false;  // something cannot be said without the message's structure
+    bool bodies = false;     // nor without its octets
     bool seen = false;       // an item sets \Seen (RFC 9051 §6.4.5)
     store::ModSeq changed_since = 0;
 

@@ -2,7 +2,7 @@
 // the loop the connection lives on. The machine decides about the protocol, the store about mail; this stands between.
 //
 // Memory: the machine's input (32 KiB at most) and output (a piece of 64 KiB and what a message's items need), the runs of
-// UIDs of the selected mailbox, a batch of summaries while FETCH and SEARCH go on.
+// UIDs of the selected mailbox, two batches of summaries while FETCH and SEARCH go on, and of bodies in FETCH (64 KiB each).
 #pragma once
 
 #include <map>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "mail/summary.hpp"
+#include "net/begun.hpp"
 #include "proto/imap/mailbox_view.hpp"
 #include "proto/imap/section.hpp"
 #include "proto/imap/server_session.hpp"
@@ -88,8 +89,18 @@ private:
     // fetch.cpp, body.cpp
     struct Plan;
     net::Task<Reply> fetch();
-    net::Task<bool> fetch_batch(const Plan& plan, NumberSet uids);
-    net::Task<bool> put_message(const Plan& plan, const store::Message& message, bool seen);
+    using Coming = net::Begun<std::vector<store::Message>>;
+    std::optional<Coming> begin_batch(const Plan& plan, const NumberSet& uids);
+    net::Task<bool> fetch_batch(const Plan& plan, base::Result<std::vector<store::Message>> messages,
+                                std::uint64_t wanted);
+    struct Opening {
+        std::size_t count;
+        net::Begun<store::Store::Opened> bodies;
+    };
+    std::optional<Opening> open_next(const std::vector<store::Message>& messages, std::size_t from);
+    static net::Task<store::Store::Opened> opened(Opening opening);
+    net::Task<bool> put_message(const Plan& plan, const store::Message& message, bool seen,
+                                std::shared_ptr<store::Body> body);
     void put_value(const FetchItem& item, const store::Message& message, const mail::Summary* summary);
     net::Task<bool> put_section(const FetchItem& item, const store::Message& message, const mail::Summary* summary,
                                 std::shared_ptr<store::Body> body);

@@ -8,6 +8,7 @@ namespace posthorn::pop3 {
 namespace {
 
 constexpr std::string_view kInbox = "INBOX";
+constexpr std::uint64_t kAhead = 64 * 1024;  // octets of messages read together
 
 }  // namespace
 
@@ -51,9 +52,45 @@ net::Task<> Session::open() {
     machine_.on_opened(snapshot->mailbox.uid_validity, std::move(messages));
 }
 
+// Who asks for one after the other gets them from what was read together, and is read on meanwhile.
+net::Task<base::Result<std::shared_ptr<store::Body>>> Session::body_of(std::size_t which) {
+    const bool in_order = which == std::exchange(next_, which + 1);
+    if (coming_ && which == ahead_end_) {
+        auto opened = co_await coming_->get();
+        coming_.reset();
+        ahead_end_ = coming_end_;
+        ahead_ = opened ? *std::move(opened) : store::Store::Opened();
+        read_ahead(ahead_end_);
+    }
+    const auto first = ahead_end_ - ahead_.size();
+    if (which >= first && which < ahead_end_ && ahead_[which - first].value_or(nullptr))
+        co_return *std::exchange(ahead_[which - first], nullptr);
+    ahead_.clear();
+    coming_.reset();
+    ahead_end_ = which + 1;
+    if (in_order) read_ahead(ahead_end_);
+    auto body = co_await worker_.shared.store->open(worker_.loop, account_, emails_[which].second);
+    co_return body;
+}
+
+// Emails from there on, as many as are small together.
+void Session::read_ahead(std::size_t from) {
+    std::vector<store::EmailId> wanted;
+    std::uint64_t octets = 0;
+    for (auto i = from; i < emails_.size(); ++i) {
+        octets += machine_.maildrop().at(i + 1).size;
+        if (octets > kAhead) break;
+        wanted.push_back(emails_[i].second);
+    }
+    if (wanted.empty()) return;
+    coming_end_ = from + wanted.size();
+    coming_.emplace(worker_.loop, "pop3 ahead",
+                    worker_.shared.store->open_all(worker_.loop, account_, std::move(wanted)));
+}
+
 net::Task<> Session::message(std::uint32_t uid) {
     const auto found = std::ranges::lower_bound(emails_, uid, {}, &std::pair<store::Uid, store::EmailId>::first);
-    auto body = co_await worker_.shared.store->open(worker_.loop, account_, found->second);
+    auto body = co_await body_of(static_cast<std::size_t>(found - emails_.begin()));
     if (!body) {
         const bool gone = store::is_missing(body.error());
         if (!gone) trouble("open", body.error());

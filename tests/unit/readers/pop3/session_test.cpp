@@ -141,6 +141,20 @@ TEST_CASE("QUIT deletes nothing of a maildrop that was put back from a copy") {
     CHECK(f.inbox().size() == 1);
 }
 
+TEST_CASE("what is asked for in order is read ahead, and each is what was asked for") {
+    PopFixture f;
+    for (const char* text : {"one\r\n", "two\r\n", "three\r\n", "four\r\n"}) f.put(text);
+    auto client = f.in();
+    CHECK(f.say(*client, "RETR 1\r\n") == "+OK 5 octets\r\none\r\n.\r\n");
+    f.store.fail_with(broken_disk());
+    CHECK(f.say(*client, "RETR 2\r\n") == "+OK 5 octets\r\ntwo\r\n.\r\n");
+    CHECK(f.say(*client, "RETR 2\r\n").starts_with("-ERR [SYS/TEMP]"));
+    f.store.fail_with(std::nullopt);
+    CHECK(f.say(*client, "RETR 2\r\nRETR 4\r\nRETR 3\r\n") ==
+          "+OK 5 octets\r\ntwo\r\n.\r\n+OK 6 octets\r\nfour\r\n.\r\n+OK 7 octets\r\nthree\r\n.\r\n");
+    CHECK(f.say(*client, "RETR 4\r\nRETR 1\r\n") == "+OK 6 octets\r\nfour\r\n.\r\n+OK 5 octets\r\none\r\n.\r\n");
+}
+
 TEST_CASE("a message that another reader has removed") {
     PopFixture f;
     f.put("a\r\n");
