@@ -17,6 +17,8 @@ Flags changed(Flags now, Flags given, FlagChange::How how) {
     return now;
 }
 
+constexpr auto* kSetFlagsOfRun =
+    "UPDATE membership SET flags = ?, modseq = ? WHERE mailbox = ? AND uid BETWEEN ? AND ?";
 constexpr auto* kSetFlags = "UPDATE membership SET flags = ?, modseq = ? WHERE mailbox = ? AND uid = ?";
 
 }  // namespace
@@ -31,22 +33,38 @@ base::Result<FlagsChanged> Index::store_flags(UidScope scope, const UidSet& uids
     FlagsChanged out{.modseq = box->highest_modseq, .entries = {}, .modified = {}, .keywords = {}};
     Change happened{.kind = ChangeKind::flags, .mailbox = id};
     Tally tally;
-    for (auto& row : rows(id, uids)) {
-        if (change.unchanged_since && row.modseq > *change.unchanged_since) {
-            out.modified.add(row.uid);
-            continue;
+    // Neighbours that get the same flags are written by one statement.
+    struct {
+        Uid first = 0;  // 0: none
+        Uid last = 0;
+        Flags flags = 0;
+    } run;
+    const auto write = [&] {
+        if (run.first != 0) db_->run(kSetFlagsOfRun, run.flags, next, id, run.first, run.last);
+        run = {};
+    };
+    for (const auto& range : uids.ranges()) {
+        for (auto& row : rows(id, UidSet::of(range.first, range.last))) {
+            if (change.unchanged_since && row.modseq > *change.unchanged_since) {
+                write();
+                out.modified.add(row.uid);
+                continue;
+            }
+            const auto flags = changed(row.flags, *given, change.how);
+            if (flags == row.flags || flags != run.flags) write();
+            if (flags != row.flags) {
+                if (run.first == 0) run = {row.uid, row.uid, flags};
+                run.last = row.uid;
+                tally.count(row.flags, row.size, -1);
+                tally.count(flags, row.size, 1);
+                happened.uids.add(row.uid);
+                happened.updated.add(row.email);
+                row.flags = flags;
+                row.modseq = next;
+            }
+            out.entries.push_back(entry_of(row.email, row.modseq, row.flags, row.size, row.uid));
         }
-        const auto flags = changed(row.flags, *given, change.how);
-        if (flags != row.flags) {
-            db_->run(kSetFlags, flags, next, id, row.uid);
-            tally.count(row.flags, row.size, -1);
-            tally.count(flags, row.size, 1);
-            happened.uids.add(row.uid);
-            happened.updated.add(row.email);
-            row.flags = flags;
-            row.modseq = next;
-        }
-        out.entries.push_back(entry_of(row.email, row.modseq, row.flags, row.size, row.uid));
+        write();
     }
     if (!happened.uids.empty()) {
         out.modseq = next_modseq();

@@ -310,6 +310,22 @@ void flags(StoreHarness& h) {
         CHECK(h.box().unseen == 5);
         CHECK(h.box().highest_modseq == done.modseq);
     }
+    SUBCASE("messages that stand between them stay as they are") {
+        h.flags(id, {2}, {.system = flag::seen});
+        const auto before = h.inbox().entries;
+        const auto done = h.flags(id, {1, 3, 5}, {.how = How::add, .system = flag::flagged});
+        CHECK(uids_of(done.entries) == "1,3,5");
+        h.flags(id, UidSet::of(1, 4), {.how = How::add, .system = flag::seen});
+        const auto after = h.inbox().entries;
+        CHECK(after[0].flags == (flag::flagged | flag::seen));
+        CHECK(after[1].flags == flag::seen);
+        CHECK(after[1].modseq == before[1].modseq);
+        CHECK(after[2].flags == (flag::flagged | flag::seen));
+        CHECK(after[3].flags == flag::seen);
+        CHECK(after[4].flags == flag::flagged);
+        CHECK(after[4].modseq == done.modseq);
+        CHECK(h.box().unseen == 1);
+    }
     SUBCASE("what changes nothing has no modseq of its own") {
         const auto first = h.flags(id, {1}, {.system = flag::seen});
         const auto again = h.flags(id, {1}, {.system = flag::seen});
