@@ -95,7 +95,7 @@ msgpack() {
 peers() {
     unpack "$build/peers/postfix" postfix || return 1
     unpack "$build/peers/knot" knot || return 1
-    unpack "$build/peers/dovecot" dovecot-core dovecot-lmtpd dovecot-pop3d || return 1
+    unpack "$build/peers/dovecot" dovecot-core dovecot-lmtpd dovecot-pop3d dovecot-imapd || return 1
     unpack "$build/peers/slapd" slapd || return 1
     unpack "$build/peers/mariadb" mariadb-server-core mariadb-client-core || return 1
     unpack "$build/peers/postgresql" postgresql
