@@ -66,6 +66,7 @@ finish_tests() {
 
 test_floors() {
     suite floors 60 python3 tools/check_floors
+    suite join-sources 60 python3 tools/join_sources --test
 }
 
 test_deploy() {
