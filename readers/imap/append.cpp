@@ -96,7 +96,7 @@ net::Task<std::optional<Reply>> Session::append_open(const AppendEvent& event) {
 // has left. The store looks at the quota once more when it takes them.
 net::Task<std::optional<Reply>> Session::append_room(std::uint64_t size) {
     auto& now = *appending_;
-    const auto limit = settings_->listener.imap.append_limit;
+    const auto limit = limits().append_limit;
     if (limit != 0 && size + (now.upload ? now.upload->size() : 0) > limit)
         co_return Reply::no("The message is too large", "TOOBIG");
     if (const auto most = quota()) {
@@ -155,7 +155,8 @@ net::Task<std::optional<Reply>> Session::append_url(std::string text) {
     if (!box) co_return store::is_missing(box.error()) ? bad_url(text) : failed("catenate", box.error());
     if (url->uid_validity != 0 && url->uid_validity != box->uid_validity) co_return bad_url(text);
     const store::UidSet one{url->uid};
-    const auto messages = co_await mail().messages(loop(), account_, box->id, one, true);
+    const store::UidScope scope{box->id, box->uid_validity};
+    const auto messages = co_await mail().messages(loop(), account_, scope, one, true);
     if (!messages) co_return failed("catenate", messages.error());
     if (messages->empty()) co_return bad_url(text);
     const auto summary = co_await summary_of(messages->front());
@@ -215,7 +216,7 @@ net::Task<Reply> Session::append_commit() {
     if (!replaces) co_return Reply::ok("Appended", std::move(code));
     out() += "* OK [" + code + "] The other one is there\r\n";  // RFC 8508 §3.4: before the EXPUNGE
     const store::UidSet other{*replaces};
-    const auto gone = co_await mail().expunge(loop(), account_, selected_->id, other, false);
+    const auto gone = co_await mail().expunge(loop(), account_, selected_->scope(), other, false);
     if (!gone && !store::is_missing(gone.error())) co_return failed("replace", gone.error());
     co_return Reply::ok("Replaced");
 }

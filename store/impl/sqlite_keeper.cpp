@@ -168,7 +168,8 @@ base::Result<RepairReport> repair_offline(const Config& config, Ports ports, con
     if (!shared) return std::unexpected(shared.error());
     const auto lock = lock_store(config.directory);
     if (!lock) return std::unexpected(lock.error());
-    if (auto ready = prepare_layout(ports.disk, config.directory); !ready) return std::unexpected(ready.error());
+    if (auto ready = prepare_layout(ports.disk, config.directory, config.backend); !ready)
+        return std::unexpected(ready.error());
     return repair_account(*shared, account, 0);
 }
 

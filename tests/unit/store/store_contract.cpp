@@ -445,7 +445,7 @@ void expunges(StoreHarness& h) {
     }
     SUBCASE("several bodies are opened at once, in the order asked for") {
         const auto entries = h.inbox().entries;
-        h.get(h.store().expunge(h.loop(), h.jane, id, {2}, false));
+        h.get(h.store().expunge(h.loop(), h.jane, h.scope(id), {2}, false));
         const auto opened =
             h.get(h.store().open_all(h.loop(), h.jane, {entries[2].email, entries[1].email, entries[0].email}));
         REQUIRE(opened.size() == 3);
