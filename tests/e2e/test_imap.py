@@ -313,3 +313,22 @@ def _login(daemon):
     client = imaplib.IMAP4_SSL("127.0.0.1", port, ssl_context=unverified(), timeout=30)
     client.login(USER, PASSWORD)
     return client
+
+
+def getmail_takes_each_message_once(t):
+    host = ImapHost(t)
+    host.put(*MAIL)
+    got = t.dir / "got"
+    rc = t.dir / "getmailrc"
+    rc.write_text(f"[retriever]\ntype = SimpleIMAPSSLRetriever\nserver = 127.0.0.1\nport = {host.tls_port}\n"
+                  f"username = {USER}\npassword = {PASSWORD}\nmailboxes = (\"INBOX\",)\n"
+                  f"[destination]\ntype = MDA_external\npath = {_tool(t, 'tee')}\narguments = (\"-a\", \"{got}\")\n"
+                  f"allow_root_commands = true\n[options]\nread_all = false\ndelete = false\n")
+    command = [_tool(t, "getmail"), "--getmaildir", t.dir, "--rcfile", rc]
+    taken = list(MAIL)
+    for new in ([], [], _numbered(1)):  # the second time there is nothing new
+        host.put(*new)
+        taken += new
+        _run(command, env={"HOME": str(t.dir), "PATH": "/usr/bin:/bin"})
+        ids = sorted(re.findall(rb"(?im)^message-id: (<.*?>)", got.read_bytes()))
+        assert ids == sorted(re.search(rb"(?i)message-id: (<.*?>)", mail)[1] for mail in taken)
