@@ -8,6 +8,27 @@
 
 namespace posthorn::imap {
 
+namespace {
+
+bool has_numbers(const SearchKey& key) {
+    return (key.kind == SearchKey::Kind::sequence && !key.set.saved) ||
+           std::ranges::any_of(key.children, has_numbers);
+}
+
+// Whether a command speaks of messages by number, or would be answered so.
+bool says_numbers(const Command& command) {
+    const auto& what = command.what;
+    const SearchKey* key = nullptr;
+    if (const auto* search = std::get_if<Search>(&what)) key = &search->key;
+    if (const auto* sort = std::get_if<Sort>(&what)) key = &sort->key;
+    if (const auto* thread = std::get_if<Thread>(&what)) key = &thread->key;
+    if (key != nullptr) return !command.uid || has_numbers(*key);
+    return !command.uid && (std::holds_alternative<Fetch>(what) || std::holds_alternative<Store>(what) ||
+                            std::holds_alternative<Copy>(what));
+}
+
+}  // namespace
+
 // A line ended in the announcement of a literal: a string of the command, or a message.
 void ServerSession::on_literal() {
     const auto& mark = reader_.mark();
@@ -155,6 +176,10 @@ std::optional<ServerAction> ServerSession::obey(Parsed parsed) {
         finish(*no);
         return std::nullopt;
     }
+    if (enabled_.uid_only && says_numbers(parsed.command)) {  // RFC 9586 §3
+        finish({Reply::Status::bad, "UIDREQUIRED", "Only UIDs are spoken of here"});
+        return std::nullopt;
+    }
     auto& what = parsed.command.what;
     if (std::holds_alternative<Capability>(what)) {
         out_ += "* " + capabilities() + "\r\n";
@@ -212,6 +237,7 @@ void ServerSession::enable(const Enable& command) {
         if (!rev2 && std::ranges::find(options_.can_enable, name) == options_.can_enable.end()) continue;
         if (rev2) enabled_.rev2 = true;
         if (name == "UTF8=ACCEPT") enabled_.utf8_accept = true;
+        if (name == "UIDONLY") enabled_.uid_only = true;
         // RFC 7162 §3.2.3: QRESYNC is CONDSTORE, too.
         if (name == "QRESYNC") enabled_.qresync = true;
         if (name == "CONDSTORE" || name == "QRESYNC") enabled_.condstore = true;

@@ -90,6 +90,7 @@ struct Enabled {  // RFC 5161
     bool qresync = false;
     bool utf8_accept = false;
     bool rev2 = false;
+    bool uid_only = false;  // RFC 9586: no message numbers, either way
     bool utf8() const { return utf8_accept || rev2; }
 };
 

@@ -76,6 +76,8 @@ net::Task<std::optional<Reply>> Session::append_open(const AppendEvent& event) {
     if (event.replaces) {
         if (!selected_) co_return Reply::bad("Select a mailbox first");
         if (selected_->read_only) co_return Reply::no("The mailbox was opened to be read only", "READ-ONLY");
+        if (machine_.enabled().uid_only && !event.uid)
+            co_return Reply{Reply::Status::bad, "UIDREQUIRED", "Only UIDs are spoken of here"};
         const auto uids = named(*event.replaces, event.uid);
         if (!uids) co_return uids.error();
         if (uids->count() != 1) co_return Reply::no("That is not one message", "NONEXISTENT");

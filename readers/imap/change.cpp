@@ -45,8 +45,9 @@ net::Task<Reply> Session::store_flags() {
         if (!command.silent) {
             put_fetch_flags(out(), entry, uid_command() || machine_.enabled().qresync);
         } else if (condstore) {  // RFC 7162 §3.1.3: the new modseq is told all the same
-            out() += "* " + std::to_string(number) + " FETCH (UID " + std::to_string(entry.uid) + " MODSEQ (" +
-                     std::to_string(entry.modseq) + "))\r\n";
+            begin_fetch(out(), number, entry.uid);
+            if (!machine_.enabled().uid_only) out() += "UID " + std::to_string(entry.uid) + ' ';
+            out() += "MODSEQ (" + std::to_string(entry.modseq) + "))\r\n";
         }
         if (!co_await flush()) break;
     }

@@ -73,7 +73,8 @@ net::Task<Reply> Session::fetch() {
     if (command.changed_since || plan.names(Kind::modseq)) machine_.enable_condstore();
     // RFC 7162 §3.1.4.1, RFC 9051 §6.4.9: told with each
     if (command.changed_since && !plan.names(Kind::modseq)) plan.items.push_back({.kind = Kind::modseq});
-    if (uid_command() && !plan.names(Kind::uid)) plan.items.insert(plan.items.begin(), {.kind = Kind::uid});
+    if (uid_command() && !machine_.enabled().uid_only && !plan.names(Kind::uid))
+        plan.items.insert(plan.items.begin(), {.kind = Kind::uid});
     if (command.vanished) {
         const auto changes = co_await mail().changes(loop(), account_, selected_->scope(), plan.changed_since);
         if (!changes) co_return failed("changes", changes.error());
@@ -204,9 +205,7 @@ net::Task<bool> Session::put_message(const Plan& plan, const store::Message& mes
         if (!made) co_return false;
         summary = std::move(*made);
     }
-    out() += "* ";
-    put_number(out(), number);
-    out() += " FETCH (";
+    begin_fetch(out(), number, entry.uid);
     bool first = true;
     for (const auto& item : plan.items) {
         if (!first) out() += ' ';

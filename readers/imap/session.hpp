@@ -64,6 +64,7 @@ private:
     // sync.cpp: what others did to the selected mailbox
     net::Task<> sync(bool may_expunge);
     void tell(const store::MailboxChanges& changes, bool may_expunge, std::string& into);
+    void begin_fetch(std::string& into, std::uint32_t number, store::Uid uid) const;
     void put_fetch_flags(std::string& into, const store::Entry& entry, bool with_uid);
     void put_keywords(std::string& into);
     void note_keywords(const store::Keywords& keywords);

@@ -8,7 +8,7 @@ ServerOptions Protocol::options(const ImapConfig& limits) {
     ServerOptions options;
     options.rev2 = true;
     options.capabilities = std::string(kCapabilities) + " APPENDLIMIT=" + std::to_string(limits.append_limit);
-    options.can_enable = {"CONDSTORE", "QRESYNC", "UTF8=ACCEPT"};
+    options.can_enable.assign(kEnabled.begin(), kEnabled.end());
     options.append_limit = limits.append_limit;
     return options;
 }

@@ -134,14 +134,19 @@ void Session::note_own(const store::FlagsChanged& done) {
     news_ = true;
 }
 
+// "* 2 FETCH (", or "* 5 UIDFETCH (" (RFC 9586 §3.3)
+void Session::begin_fetch(std::string& into, std::uint32_t number, store::Uid uid) const {
+    const bool uid_only = machine_.enabled().uid_only;
+    put_number(into += "* ", uid_only ? uid : number);
+    into += uid_only ? " UIDFETCH (" : " FETCH (";
+}
+
 // "* 2 FETCH (FLAGS (...) [UID 5] [MODSEQ (9)])"
 void Session::put_fetch_flags(std::string& into, const store::Entry& entry, bool with_uid) {
     const auto number = selected_->view.number_of(entry.uid);
     if (number == 0) return;
-    into += "* ";
-    put_number(into, number);
-    into += " FETCH (";
-    if (with_uid) {
+    begin_fetch(into, number, entry.uid);
+    if (with_uid && !machine_.enabled().uid_only) {
         into += "UID ";
         put_number(into, entry.uid);
         into += ' ';
@@ -170,8 +175,8 @@ void Session::tell(const store::MailboxChanges& changes, bool may_expunge, std::
     view.arrived(arrived);
     view.vanished(from_store(changes.vanished));
     const auto told = view.tell(may_expunge);
-    if (machine_.enabled().qresync && !told.vanished.empty()) {
-        into += "* VANISHED " + told.vanished.text() + "\r\n";  // RFC 7162 §3.2.10
+    if ((machine_.enabled().qresync || machine_.enabled().uid_only) && !told.vanished.empty()) {
+        into += "* VANISHED " + told.vanished.text() + "\r\n";  // RFC 7162 §3.2.10, RFC 9586 §3.4
     } else {
         for (const auto number : told.expunged) {
             into += "* ";
