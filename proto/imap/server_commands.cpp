@@ -199,6 +199,8 @@ std::optional<ServerAction> ServerSession::obey(Parsed parsed) {
         return authenticate(std::move(*mechanism));
     } else if (const auto* words = std::get_if<Enable>(&what)) {
         enable(*words);
+    } else if (std::holds_alternative<Compress>(what)) {
+        compress();
     } else if (std::holds_alternative<Idle>(what)) {
         start_idle();
     } else {
@@ -214,12 +216,21 @@ std::string ServerSession::capabilities() const {
     out += "IMAP4rev1 LITERAL- ID ENABLE";
     if (state_ != State::not_authenticated) {
         if (!options_.capabilities.empty()) out += ' ' + options_.capabilities;
+        if (options_.compress && !compressed_) out += " COMPRESS=DEFLATE";
         return out;
     }
     out += " SASL-IR";
     if (options_.starttls && !tls()) out += " STARTTLS";
     if (!offer_.passwords() || !options_.login_command) out += " LOGINDISABLED";
     return out + offer_.names(" AUTH=");
+}
+
+// RFC 4978 §3. The OK is the last that goes in the clear.
+void ServerSession::compress() {
+    if (!options_.compress) return finish(Reply::no("There is no compression here"));
+    if (compressed_) return finish(Reply::no("It is on already", "COMPRESSIONACTIVE"));
+    finish(Reply::ok("From here on deflated"));
+    if (stage_ != Stage::closing) stage_ = Stage::compress;
 }
 
 // RFC 9051 §6.2.1. After the OK nothing is read but the handshake.

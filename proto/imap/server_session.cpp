@@ -23,7 +23,8 @@ ServerSession::ServerSession(ServerOptions options)
 ServerAction ServerSession::next() {
     if (awaiting_ != Awaiting::none) throw std::logic_error("imap session: next() before the last action's answer");
     while (true) {
-        if (!out_.empty() && (out_.size() >= kMaxOutput || stage_ == Stage::closing || stage_ == Stage::tls))
+        if (!out_.empty() && (out_.size() >= kMaxOutput || stage_ == Stage::closing || stage_ == Stage::tls ||
+                              stage_ == Stage::compress))
             return write();
         if (stage_ == Stage::closing) return {.kind = ServerAction::Kind::close};
         if (auto action = step()) return *action;
@@ -34,6 +35,7 @@ std::optional<ServerAction> ServerSession::step() {
     switch (stage_) {
         case Stage::tls:
             return ask({.kind = ServerAction::Kind::start_tls, .timeout = ServerTimeout::login}, Awaiting::tls);
+        case Stage::compress: return ask({.kind = ServerAction::Kind::compress}, Awaiting::compress);
         case Stage::greeting:
             out_ += "* OK [" + capabilities() + "] " + options_.hostname + " IMAP server ready\r\n";
             stage_ = Stage::command;
@@ -140,6 +142,15 @@ void ServerSession::on_tls(sasl::Channel channel) {
     reader_.reset();
     offer_.tls = std::move(channel);
     stage_ = options_.implicit_tls ? Stage::greeting : Stage::command;
+}
+
+// RFC 4978 §3: a client says nothing between its command and our answer; if it did, it was not compressed.
+void ServerSession::on_compressed() {
+    settle(Awaiting::compress);
+    compressed_ = true;
+    begin_ = end_ = 0;
+    reader_.reset();
+    stage_ = Stage::command;
 }
 
 void ServerSession::on_done(Reply reply) {

@@ -12,6 +12,7 @@
 //   run         do command(); untagged responses go into out(), which the driver may send and clear itself; on_done()
 //   append      *action.event of an APPEND or REPLACE; on_append(), for its `end` on_done()
 //   piece       take action.bytes (valid until told) as the next octets of the message; on_append()
+//   compress    compress both directions from here on; on_compressed()
 //   close       the end
 // At any wait: on_eof(), on_timeout(), on_broken(). An APPEND whose `end` did not come has not been made.
 #pragma once
@@ -52,13 +53,14 @@ struct ServerOptions {
     bool rev2 = false;                        // IMAP4rev2 is offered, and can be enabled
     std::string capabilities;                 // what the driver can besides, as words: told after the login
     std::vector<std::string> can_enable;      // of them, upper case
+    bool compress = false;                    // COMPRESS=DEFLATE can be done (RFC 4978)
     std::uint64_t append_limit = 0;           // octets of a message; 0: none (RFC 7889)
     std::uint32_t max_errors = 20;            // BADs in a row
     std::uint32_t max_logins = 3;             // that failed, in a session
 };
 
 struct ServerAction {
-    enum class Kind : std::uint8_t { read, write, start_tls, login, run, append, piece, close };
+    enum class Kind : std::uint8_t { read, write, start_tls, login, run, append, piece, compress, close };
     Kind kind = Kind::close;
     ServerTimeout timeout = ServerTimeout::idle;
     // read: false when the wait goes on that an earlier read began: its deadline stands.
@@ -106,6 +108,7 @@ public:
     void on_bytes(std::size_t count);
     void on_written();
     void on_tls(sasl::Channel channel);
+    void on_compressed();
     void on_login(LoginVerdict verdict);
     void on_secret(sasl::ScramSecret secret);
     void on_done(Reply reply);
@@ -137,6 +140,7 @@ public:
     // The mailbox is no longer there.
     void deselect() { state_ = State::authenticated; }
     bool tls() const { return offer_.tls.has_value(); }
+    bool authenticated() const { return state_ == State::authenticated || state_ == State::selected; }
     bool in_idle() const { return stage_ == Stage::idle; }
     // How it ended: "logout", "eof", "timed out" …; empty while it goes on.
     std::string_view ending() const { return ending_; }
@@ -146,8 +150,8 @@ public:
     static constexpr std::size_t kLargeInput = 32 * 1024;
 
 private:
-    enum class Stage : std::uint8_t { tls, greeting, command, message, exchange, idle, closing };
-    enum class Awaiting : std::uint8_t { none, bytes, written, tls, login, done, append, piece };
+    enum class Stage : std::uint8_t { tls, compress, greeting, command, message, exchange, idle, closing };
+    enum class Awaiting : std::uint8_t { none, bytes, written, tls, login, done, append, piece, compress };
 
     // server_session.cpp: the loop, and the ends
     std::optional<ServerAction> step();
@@ -171,6 +175,7 @@ private:
     void enable(const Enable& command);
     void start_idle();
     void starttls();
+    void compress();
     void refuse(Reply reply);
     void on_append_text(std::string_view text, bool announced);
     std::optional<ServerAction> step_message();
@@ -206,6 +211,7 @@ private:
     Command command_;
     std::optional<Reply> refusal_;  // will answer the command whose rest is being read past
     Enabled enabled_;
+    bool compressed_ = false;
     std::uint32_t errors_ = 0;
 
     std::optional<AppendParser> append_;

@@ -1,6 +1,7 @@
 #include "readers/imap/session.hpp"
 
 #include "base/log.hpp"
+#include "net/deflate_stream.hpp"
 
 namespace posthorn::imap {
 namespace {
@@ -49,6 +50,10 @@ net::Task<> Session::perform(ServerAction action) {
             }
             break;
         case Kind::start_tls: co_await shake_hands(); break;
+        case Kind::compress:
+            stream_ = net::make_deflate_stream(std::move(stream_));
+            machine_.on_compressed();
+            break;
         case Kind::login: co_await login(); break;
         case Kind::run: co_await run_command(); break;
         case Kind::append: co_await append(action); break;

@@ -4,6 +4,7 @@ import imaplib
 import re
 import shutil
 import subprocess
+import zlib
 
 from harness import accounts
 from harness.imap import PASSWORD, USER, ImapHost
@@ -332,3 +333,58 @@ def getmail_takes_each_message_once(t):
         _run(command, env={"HOME": str(t.dir), "PATH": "/usr/bin:/bin"})
         ids = sorted(re.findall(rb"(?im)^message-id: (<.*?>)", got.read_bytes()))
         assert ids == sorted(re.search(rb"(?i)message-id: (<.*?>)", mail)[1] for mail in taken)
+
+
+class _Deflated:
+    """The socket and file of an imaplib client after COMPRESS."""
+
+    def __init__(self, sock, file):
+        self.sock, self.file = sock, file
+        self.inflate, self.deflate = zlib.decompressobj(-15), zlib.compressobj(9, zlib.DEFLATED, -15)
+        self.ready, self.raw = b"", 0
+
+    def sendall(self, data):
+        self.sock.sendall(self.deflate.compress(data) + self.deflate.flush(zlib.Z_SYNC_FLUSH))
+
+    def _fill(self):
+        packed = self.file.read1(65536)
+        assert packed, "the server left"
+        self.raw += len(packed)
+        self.ready += self.inflate.decompress(packed)
+
+    def read(self, size):
+        while len(self.ready) < size:
+            self._fill()
+        data, self.ready = self.ready[:size], self.ready[size:]
+        return data
+
+    def readline(self, limit=-1):
+        while b"\n" not in self.ready:
+            self._fill()
+        return self.read(self.ready.index(b"\n") + 1)
+
+    def shutdown(self, how):
+        self.sock.shutdown(how)
+
+    def close(self):
+        self.sock.close()
+
+
+def a_client_that_compresses_reads_and_stores_the_same(t):
+    host = ImapHost(t)
+    host.put(*MAIL)
+    client = host.client()
+    assert "COMPRESS=DEFLATE" in _ok(client.capability())[0].decode().split()
+    imaplib.Commands.setdefault("COMPRESS", ("AUTH", "SELECTED"))
+    _ok(client._simple_command("COMPRESS", "DEFLATE"))
+    thin = client.sock = client.file = _Deflated(client.sock, client.file)
+    assert "COMPRESS=DEFLATE" not in _ok(client.capability())[0].decode().split()
+    status, said = client._simple_command("COMPRESS", "DEFLATE")
+    assert status == "NO" and b"COMPRESSIONACTIVE" in said[0], said
+    _ok(client.select("INBOX"))
+    for number, message in enumerate(MAIL, 1):
+        assert _ok(client.fetch(str(number), "(BODY.PEEK[])"))[0][1] == message
+    assert thin.raw < len(LARGE) // 10, thin.raw
+    _ok(client.append("Sent", None, None, LARGE))
+    assert host.content("Sent") == [LARGE]
+    client.logout()

@@ -37,6 +37,7 @@ struct ImapPlay {
     std::vector<std::string> commands;  // verbs that were run
     std::vector<Appended> appended;
     std::vector<imap::ServerTimeout> waits;
+    int compressed = 0;
     std::size_t largest_write = 0;
     bool closed = false;
 
@@ -71,6 +72,10 @@ struct ImapPlay {
                     output += action.bytes;
                     largest_write = std::max(largest_write, action.bytes.size());
                     machine.on_written();
+                    break;
+                case Kind::compress:  // the same octets, here
+                    ++compressed;
+                    machine.on_compressed();
                     break;
                 case Kind::start_tls:
                     output += "<TLS>";

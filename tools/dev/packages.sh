@@ -1,7 +1,7 @@
 # Sourced by ./dev: Debian packages, installed or, where they would conflict or start a daemon, unpacked below build/.
 
 build_packages=(g++ meson ninja-build pkg-config python3 libssl-dev libc-ares-dev libfmt-dev libtomlplusplus-dev
-    rapidjson-dev libidn2-dev libicu-dev libgsasl-dev libsodium-dev libcrypt-dev libsqlite3-dev libpq-dev libmariadb-dev
+    rapidjson-dev libidn2-dev libicu-dev libgsasl-dev libsodium-dev libcrypt-dev libsqlite3-dev zlib1g-dev libpq-dev libmariadb-dev
     libldap-dev doctest-dev)
 bench_packages=(liburing-dev valgrind xfsprogs)
 test_packages=(openssl swaks libnet-ssleay-perl python3 python3-yaml groff-base zsh fish

@@ -309,3 +309,28 @@ TEST_CASE(
         }
     }
 }
+
+TEST_CASE("compression begins behind its OK, once, and only for who has logged in") {
+    auto with = options();
+    with.compress = true;
+    Dialogue stranger(with);
+    CHECK_FALSE(stranger.greeting.contains("COMPRESS"));
+    CHECK(stranger.say("a COMPRESS DEFLATE\r\n").starts_with("a BAD "));
+    auto d = logged_in(with);
+    CHECK(d.say("a CAPABILITY\r\n").contains(" COMPRESS=DEFLATE\r\n"));
+    CHECK(d.say("b COMPRESS DEFLATE\r\n") == "b OK From here on deflated\r\n");
+    CHECK(d.play.compressed == 1);
+    CHECK_FALSE(d.say("c CAPABILITY\r\n").contains("COMPRESS"));
+    CHECK(d.say("d COMPRESS DEFLATE\r\n") == "d NO [COMPRESSIONACTIVE] It is on already\r\n");
+    CHECK(d.play.compressed == 1);
+    auto without = logged_in();
+    CHECK(without.say("a COMPRESS DEFLATE\r\n").starts_with("a NO "));
+}
+
+TEST_CASE("what a client says before compression has begun is forgotten") {
+    auto with = options();
+    with.compress = true;
+    auto d = logged_in(with);
+    CHECK(d.say("b COMPRESS DEFLATE\r\nc LOGOUT\r\n") == "b OK From here on deflated\r\n");
+    CHECK(d.say("d NOOP\r\n") == "* NOOP\r\nd OK Done\r\n");
+}
