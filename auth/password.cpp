@@ -16,6 +16,7 @@
 #include "base/base64.hpp"
 #include "base/random.hpp"
 #include "base/sha256.hpp"
+#include "proto/sasl/saslprep.hpp"
 
 namespace posthorn::auth {
 namespace {
@@ -105,10 +106,20 @@ bool cheaper(std::string_view hash, const HashCost& cost) {
     return !hash.starts_with("$argon2id$") || number("$m=") < cost.memory / 1024 || number(",t=") < cost.passes;
 }
 
-// RFC 4013 maps and forbids nothing of printable ASCII.
-bool needs_no_preparation(std::string_view password) {
-    return !password.empty() && std::ranges::all_of(password, base::is_print);
-}
+// What a password given at a login is tried as: prepared, and, where that is something else, as it came: other systems
+// hash what they are given. As many for an account that is not there.
+struct Forms {
+    explicit Forms(std::string_view password) {
+        if (auto prepared = sasl::saslprep(password, false); prepared && *prepared != password)
+            all.push_back(*std::move(prepared));
+        all.emplace_back(password);
+    }
+    ~Forms() {
+        for (auto& form : all) wipe(form);
+    }
+    Forms(const Forms&) = delete;
+    std::vector<std::string> all;  // the best first
+};
 
 bool check_hash(std::string_view hash, std::string_view password) {
     if (salted_sha(hash)) return check_salted_sha(hash, password);
@@ -121,6 +132,14 @@ bool check_hash(std::string_view hash, std::string_view password) {
     return same;
 }
 
+base::Result<StoredPassword> hashed(std::string_view password, const HashCost& cost) {
+    std::array<char, crypto_pwhash_STRBYTES> text{};
+    if (crypto_pwhash_str_alg(text.data(), password.data(), password.size(), cost.passes, cost.memory,
+                              crypto_pwhash_ALG_ARGON2ID13) != 0)
+        return base::fail(base::ErrorKind::temporary, "no memory to hash a password", "4.3.2");
+    return StoredPassword{.hash = text.data()};
+}
+
 }  // namespace
 
 void wipe(std::string& secret) {
@@ -129,33 +148,45 @@ void wipe(std::string& secret) {
 }
 
 base::Result<StoredPassword> store_password(std::string_view password, const HashCost& cost) {
-    std::array<char, crypto_pwhash_STRBYTES> text{};
-    if (crypto_pwhash_str_alg(text.data(), password.data(), password.size(), cost.passes, cost.memory,
-                              crypto_pwhash_ALG_ARGON2ID13) != 0)
-        return base::fail(base::ErrorKind::temporary, "no memory to hash a password", "4.3.2");
-    StoredPassword out{.hash = text.data()};
-    if (!needs_no_preparation(password)) return out;
-    out.scram_sha_1 =
-        scram_text(scram_secrets(password, random_bytes(kSalt), cost.scram_iterations, ScramHash::sha_1));
-    out.scram_sha_256 =
-        scram_text(scram_secrets(password, random_bytes(kSalt), cost.scram_iterations, ScramHash::sha_256));
+    auto prepared = sasl::saslprep(password, true);
+    // Without a prepared form there is no SCRAM for it: a client would not find the same (RFC 5802 §2.2).
+    if (!prepared) return hashed(password, cost);
+    auto out = hashed(*prepared, cost);
+    if (out) {
+        const auto verifier = [&](ScramHash hash) {
+            return scram_text(scram_secrets(*prepared, random_bytes(kSalt), cost.scram_iterations, hash));
+        };
+        out->scram_sha_1 = verifier(ScramHash::sha_1);
+        out->scram_sha_256 = verifier(ScramHash::sha_256);
+    }
+    wipe(*prepared);
     return out;
 }
 
 Match check_password(const StoredPassword& stored, std::string_view password, const HashCost& cost) {
-    if (password.size() > kMaxPassword || !check_hash(stored.hash, password)) return Match::no;
+    if (password.size() > kMaxPassword) return Match::no;
+    const Forms forms(password);
+    const auto form =
+        std::ranges::find_if(forms.all, [&](const std::string& one) { return check_hash(stored.hash, one); });
+    if (form == forms.all.end()) return Match::no;
     const bool verifiers = !stored.scram_sha_1.empty() && !stored.scram_sha_256.empty();
-    if (cheaper(unmarked(stored.hash), cost) || (!verifiers && needs_no_preparation(password)))
-        return Match::outdated;
-    return Match::yes;
+    if (cheaper(unmarked(stored.hash), cost)) return Match::outdated;
+    // Nothing is gained by storing anew what can be stored no better.
+    auto best = sasl::saslprep(password, true);
+    const bool better = best && (!verifiers || *best != *form);
+    if (best) wipe(*best);
+    return better ? Match::outdated : Match::yes;
 }
 
 void check_nobody(std::string_view password, const HashCost& cost) {
-    std::array<unsigned char, kSha256> out{};
-    const auto salt = random_bytes(crypto_pwhash_SALTBYTES);
-    [[maybe_unused]] const int made = crypto_pwhash(out.data(), out.size(), password.data(), password.size(),
-                                                    reinterpret_cast<const unsigned char*>(salt.data()),
-                                                    cost.passes, cost.memory, crypto_pwhash_ALG_ARGON2ID13);
+    const Forms forms(password);
+    for (const auto& form : forms.all) {
+        std::array<unsigned char, kSha256> out{};
+        const auto salt = random_bytes(crypto_pwhash_SALTBYTES);
+        [[maybe_unused]] const int made = crypto_pwhash(out.data(), out.size(), form.data(), form.size(),
+                                                        reinterpret_cast<const unsigned char*>(salt.data()),
+                                                        cost.passes, cost.memory, crypto_pwhash_ALG_ARGON2ID13);
+    }
 }
 
 bool known_scheme(std::string_view hash) {

@@ -35,8 +35,8 @@ struct StoredPassword {
 // Overwrites and empties it.
 void wipe(std::string& secret);
 
-// A hash, and verifiers where the password needs no preparation (printable ASCII: SASLprep, RFC 4013, leaves it as it
-// is). A temporary error: no memory for it.
+// A hash, and verifiers, of the password as SASLprep (RFC 4013) has it; where it has none, a hash of what was given. A
+// temporary error: no memory for it.
 base::Result<StoredPassword> store_password(std::string_view password, const HashCost& cost);
 
 enum class Match : std::uint8_t {

@@ -38,12 +38,33 @@ TEST_CASE("a password is stored as argon2id with SCRAM verifiers beside it") {
     CHECK(store_password(kPassword, kCheap)->hash != stored->hash);
 }
 
-TEST_CASE("a password that SASLprep would touch has no verifiers, and needs none to be up to date") {
-    const auto stored = store_password("Grüße", kCheap);
+TEST_CASE("a password is the same however a keyboard writes it") {
+    const std::string composed = "Gr\u00fc\u00dfe";
+    const std::string decomposed = "Gru\u0308\u00dfe";
+    const auto stored = store_password(decomposed, kCheap);
+    REQUIRE(stored);
+    CHECK(check_password(*stored, composed, kCheap) == Match::yes);
+    CHECK(check_password(*stored, decomposed, kCheap) == Match::yes);
+    CHECK(check_password(*stored, "Gru\u00dfe", kCheap) == Match::no);
+    const auto verifier = parse_scram(stored->scram_sha_256, ScramHash::sha_256);
+    REQUIRE(verifier);
+    const auto clients = scram_secrets(composed, verifier->salt, verifier->iterations, ScramHash::sha_256);
+    CHECK(clients.stored_key == verifier->stored_key);
+}
+
+TEST_CASE("a password that has no prepared form is taken as it is, without verifiers, and is up to date") {
+    const std::string bell = "a\x07 bell";
+    const auto stored = store_password(bell, kCheap);
     REQUIRE(stored);
     CHECK(stored->scram_sha_1.empty());
     CHECK(stored->scram_sha_256.empty());
-    CHECK(check_password(*stored, "Grüße", kCheap) == Match::yes);
+    CHECK(check_password(*stored, bell, kCheap) == Match::yes);
+}
+
+TEST_CASE("what another system hashed unprepared lets in, and is due to be stored anew") {
+    const StoredPassword theirs{.hash = "{SSHA}dr/bSH4iVZywKp5htMs/z2PrxyZzYWx0"};
+    CHECK(check_password(theirs, "Gru\u0308\u00dfe", kCheap) == Match::outdated);
+    CHECK(check_password(theirs, "Gr\u00fc\u00dfe", kCheap) == Match::no);
 }
 
 TEST_CASE("SCRAM keys are those of RFC 5802 §5 and RFC 7677 §3") {
