@@ -99,6 +99,15 @@ public:
                         .info = {}};
     }
 
+    net::Task<base::Result<Reply>> reindex(net::Loop& loop, Value args) const {
+        const auto account = account_arg(args);
+        if (!account) co_return std::unexpected(account.error());
+        const auto count = co_await keeper_.reindex(loop, *account);
+        if (!count) co_return std::unexpected(count.error());
+        co_return Reply{.result = Value::map().set("account", account->text()).set("messages", number(*count)),
+                        .info = {}};
+    }
+
 private:
     store::Store& store_;
     store::Keeper& keeper_;
@@ -140,6 +149,7 @@ Handlers make_store_handlers(store::Store& store, store::Keeper& keeper, const b
         {"store.list", &StoreCommands::list},       {"store.check", &StoreCommands::check},
         {"store.repair", &StoreCommands::repair},   {"store.backup", &StoreCommands::backup},
         {"store.restore", &StoreCommands::restore}, {"store.undelete", &StoreCommands::undelete},
+        {"store.reindex", &StoreCommands::reindex},
     };
     return handlers_of(commands, methods);
 }

@@ -31,7 +31,23 @@ base::config::Table<Config> config_table() {
         .key("change_log_rows", &Config::change_log_rows, integer<std::uint32_t>({100, 10'000'000}),
              "How many changes of an account are remembered.")
         .key("snapshot_interval", &Config::snapshot_interval, duration({0s, 24h * 365}),
-             "How often a copy of an account's index is put aside, from which repair can start; 0: never.");
+             "How often a copy of an account's index is put aside, from which repair can start; 0: never.")
+        .key("search_index", &Config::search_index,
+             choice<Config::SearchIndex>({{"never", Config::SearchIndex::never},
+                                          {"searched", Config::SearchIndex::searched},
+                                          {"always", Config::SearchIndex::always}}),
+             "Which accounts get a full-text index: those that were searched once, or all. Without one a search "
+             "reads "
+             "every message.")
+        .key("search_text_limit", &Config::search_text_limit,
+             size<std::uint64_t>({std::uint64_t{4} << 10U, std::uint64_t{64} << 20U}),
+             "How much text of one message a full-text index keeps; what is longer is read again when it is "
+             "searched.")
+        .key("search_interval", &Config::search_interval, duration({100ms, 24h}),
+             "How often what is new in accounts in use goes into their full-text index.")
+        .key("search_batch", &Config::search_batch, integer<std::uint32_t>({1, 10'000}),
+             "At most so many messages go into a full-text index in one step.")
+        .key("search_pause", &Config::search_pause, duration({0s, 1min}), "How long it rests between two steps.");
 }
 
 }  // namespace posthorn::store

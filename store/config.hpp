@@ -28,6 +28,13 @@ struct Config {
     base::Duration change_log_age = std::chrono::hours(24 * 30);
     std::uint32_t change_log_rows = 20'000;                     // of one account
     base::Duration snapshot_interval = std::chrono::hours(24);  // 0: none
+
+    // Of which accounts a full-text index is kept.
+    enum class SearchIndex : std::uint8_t { never, searched, always } search_index = SearchIndex::searched;
+    std::uint64_t search_text_limit = std::uint64_t{1} << 20U;  // octets of a message's text that it keeps
+    base::Duration search_interval = std::chrono::seconds(10);  // between looks at what is new
+    std::uint32_t search_batch = 200;                           // messages taken into it in one step
+    base::Duration search_pause = std::chrono::milliseconds(50);
 };
 
 // Keys of [store].

@@ -65,6 +65,8 @@ public:
     virtual Task<BackupReport> restore(net::Loop& loop, mail::AccountName account, std::string folder) = 0;
     // Emails expunged since then come back, as far as they have not been thrown away; how many.
     virtual Task<std::uint64_t> undelete(net::Loop& loop, mail::AccountName account, base::WallTime since) = 0;
+    // Its full-text index is made again from all messages; how many. EPERM: none is wanted.
+    virtual Task<std::uint64_t> reindex(net::Loop& loop, mail::AccountName account) = 0;
     // One step of what the garbage worker does.
     virtual Task<GarbageReport> collect(net::Loop& loop, mail::AccountName account) = 0;
 };

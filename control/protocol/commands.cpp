@@ -256,6 +256,7 @@ constexpr std::array kStoreRestore = {
              .required = true,
              .help = "A folder on the server's machine that backup made, an absolute path."},
 };
+constexpr std::array kStoreReindex = {kAccount};
 constexpr std::array kStoreUndelete = {
     kAccount,
     Argument{.name = "since", .type = ArgType::duration, .help = "Only what was expunged less long ago."},
@@ -328,6 +329,8 @@ constexpr std::array kCommands = {
             .body = true},
     Command{"store.export", Role::write, Shape::fields, "An account's mail into files that others read.",
             kStoreExport},
+    Command{"store.reindex", Role::write, Shape::fields, "Makes an account's full-text index again.",
+            kStoreReindex},
     Command{"dns.list-cache", Role::read, Shape::table, "DNS answers that are kept, the last used first.", kCached},
     Command{"dns.clear-cache", Role::write, Shape::fields, "Forgets what DNS said of a name, or everything.",
             kClear},

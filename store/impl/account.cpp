@@ -159,6 +159,7 @@ base::Result<void> Account::make_ready() {
     }
     open_ = *std::move(opened);
     is_open_ = true;
+    behind = true;
     shared_->open_accounts.fetch_add(1);
     return {};
 }
@@ -177,7 +178,10 @@ void Account::write_group(std::vector<Work>& group) {
     const auto touched = index.take_touched();
     last_modseq_ = index.counters().modseq;
     // First the notice, so that who hears of his own change knows that it was told already.
-    if (!touched.empty()) shared_->watchers.tell(name_, last_modseq_, touched);
+    if (!touched.empty()) {
+        behind = true;
+        shared_->watchers.tell(name_, last_modseq_, touched);
+    }
     for (std::size_t i = 0; i < group.size(); ++i) group[i].end(errors[i] ? &*errors[i] : nullptr);
 }
 

@@ -53,6 +53,7 @@ public:
 
     // ---- for the one who keeps the number of open accounts in bounds
     std::atomic<std::uint64_t> used{0};  // when it was last asked something
+    std::atomic<bool> behind{false};     // it has mail that its full-text index may not know
     bool open() const { return is_open_; }
     // Open, with nothing to do.
     bool idle() const;

@@ -117,10 +117,32 @@ void Bodies::check(bool read, CheckReport& report) {
         report.dead += size - std::min(size, live[number]);
 }
 
+namespace {
+
+// It is made again by itself when it does not open; what is wrong within, `mailctl store reindex` mends.
+void check_search(OpenAccount& open, CheckReport& report) {
+    const auto search = open.open_search(false);
+    if (!search) {
+        if (search.error().code != ENOENT) find(report, "full-text index: " + search.error().log_text);
+        return;
+    }
+    auto& db = (*search)->db();
+    {
+        auto line = db.query("PRAGMA quick_check(1)");
+        if (line.next() && line.text(0) != "ok") find(report, "full-text index: " + std::string(line.text(0)));
+    }
+    const auto lost = db.value("SELECT count(*) FROM doc WHERE email NOT IN (SELECT email FROM text)");
+    if (lost != 0) find(report, fmt::format("full-text index: {} messages without their text", lost));
+    if (auto good = db.take_error(); !good) find(report, "full-text index: " + good.error().log_text);
+}
+
+}  // namespace
+
 CheckReport check_account(OpenAccount& open, bool bodies) {
     CheckReport report;
     check_index(open.index(), report);
     open.bodies().check(bodies, report);
+    check_search(open, report);
     return report;
 }
 

@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "store/impl/bodies.hpp"
 #include "store/impl/keeping.hpp"
+#include "store/impl/search.hpp"
 
 namespace posthorn::store {
 
@@ -48,6 +49,7 @@ void bury(OpenAccount& open, GarbageReport& report) {
     }
     report.buried = gone.size();
     report.more = gone.size() == config.garbage_batch;
+    forget_texts(open, gone);
     // The row goes first: what a crash leaves here is an orphan, which repair finds.
     for (const auto& email : gone) {
         const auto removed = open.bodies().remove(email.id, email.place);

@@ -7,6 +7,7 @@
 
 #include "store/impl/body_store.hpp"
 #include "store/impl/index.hpp"
+#include "store/impl/search_index.hpp"
 #include "store/impl/shared.hpp"
 #include "store/impl/staged.hpp"
 #include "store/store.hpp"
@@ -35,6 +36,15 @@ public:
                             const base::Ulid& delivery);
     base::Result<std::shared_ptr<Body>> open_body(EmailId email);
 
+    // ---- full text (open_search.cpp)
+    // Null: there is none. `make`: where the configuration wants one for this account, it is made.
+    SearchIndex* search(bool make);
+    // As it is: damage is an error, EUCLEAN; ENOENT: there is none.
+    base::Result<SearchIndex*> open_search(bool make);
+    // It did not work: closed, and what is damaged is thrown away.
+    void search_failed(const base::Error& error);
+    void drop_search();
+
 private:
     base::Result<void> reconcile();
     OpenAccount(std::shared_ptr<Shared> shared, std::string folder)
@@ -44,6 +54,7 @@ private:
     std::string folder_;
     std::unique_ptr<Index> index_;
     std::unique_ptr<BodyStore> bodies_;
+    std::unique_ptr<SearchIndex> search_;
 };
 
 }  // namespace posthorn::store

@@ -218,6 +218,7 @@ base::Result<RepairReport> repair_account(const std::shared_ptr<Shared>& shared,
     if (!disk.status(folder + "/bodies")) return refuse(ENOENT, "there is no account " + name.text());
     const auto path = folder + "/index.sqlite";
     RepairReport report;
+    SearchIndex::remove_files(folder + "/search.sqlite");  // made anew when it is next asked for
     const auto sane = disk.status(path) ? opens(path, name, shared->clock) : base::Result<bool>(false);
     if (!sane) return std::unexpected(sane.error());
     report.index_was_lost = !*sane;

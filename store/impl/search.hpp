@@ -15,6 +15,7 @@ struct Unread {
     Wanted wanted;
     std::shared_ptr<base::File> file;
     Place place;
+    bool keep = false;  // its text goes into the full-text index
 };
 
 struct Looked {
@@ -26,7 +27,22 @@ struct Looked {
 // answer.rest.
 base::Result<Looked> look_up(OpenAccount& open, const std::vector<Wanted>& wanted, const Needles& needles);
 
-// Anywhere: reads them all and adds them to `answer`.
-void read_unread(const std::vector<Unread>& unread, const Needles& needles, TextAnswer& answer);
+// Anywhere: reads them all and adds what holds of them to `answer`; answers the texts to keep, at most `limit` octets of
+// each.
+std::vector<Doc> read_unread(const std::vector<Unread>& unread, const Needles& needles, std::uint64_t limit,
+                             TextAnswer& answer);
+
+// In the account's turn.
+void keep_texts(OpenAccount& open, const std::vector<Doc>& docs);
+void forget_texts(OpenAccount& open, const std::vector<Located>& emails);
+
+// What the full-text index has not taken in yet: in the account's turn.
+struct Behind {
+    std::vector<Unread> unread;
+    EmailId upto = 0;  // the last that was looked at; 0: there is no more, or no index
+};
+Behind look_behind(OpenAccount& open, bool make, std::size_t limit);
+// `upto`: as it was answered.
+void caught_up(OpenAccount& open, const std::vector<Doc>& docs, EmailId upto);
 
 }  // namespace posthorn::store

@@ -29,6 +29,8 @@ struct Shared {
     std::atomic<std::uint64_t> next_staged{1};
     std::atomic<std::int64_t> forget_before{0};  // deliveries older than this, ms since 1970
     std::atomic<std::size_t> open_accounts{0};
+    base::Counter& indexed = metrics.counter("posthorn_store_search_indexed_total",
+                                             "Messages whose text went into a full-text index in the background.");
 
     std::string folder(const mail::AccountName& account) const { return config.directory + '/' + account.path(); }
     std::string staging() const { return config.directory + "/.tmp"; }

@@ -83,6 +83,8 @@ std::vector<mail::AccountName> SqliteStore::known() const {
 
 void SqliteStore::start(net::Loop& loop) {
     net::spawn(loop, "store.garbage", collect_all(loop, alive_));
+    if (shared_->config.search_index != Config::SearchIndex::never)
+        net::spawn(loop, "store.search", index_all(loop, alive_));
     if (shared_->config.backend != BackendKind::maildir) return;
     auto watch = MaildirWatch::start([this](const Account& account) { listen(account); });
     if (watch)

@@ -76,6 +76,7 @@ public:
     Task<BackupReport> restore(net::Loop& loop, Account account, std::string folder) override;
     Task<std::uint64_t> undelete(net::Loop& loop, Account account, base::WallTime since) override;
     Task<GarbageReport> collect(net::Loop& loop, Account account) override;
+    Task<std::uint64_t> reindex(net::Loop& loop, Account account) override;
 
 private:
     using Turns = store::Account;
@@ -96,6 +97,10 @@ private:
     // sqlite_search.cpp
     using FindWanted = std::function<base::Result<std::vector<Wanted>>(OpenAccount&, const IdSet&)>;
     Task<TextAnswer> search_step(net::Loop& loop, Account account, IdSet ids, TextQuery query, FindWanted find);
+
+    Task<std::uint64_t> index_step(net::Loop& loop, Account account, bool make);
+    net::Task<> index_all(net::Loop& loop, std::shared_ptr<const std::atomic<bool>> alive);
+    std::vector<Account> take_behind();
 
     Task<void> must_exist(net::Loop& loop, Account account);
     // Until `alive` is false.
