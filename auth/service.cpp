@@ -74,7 +74,8 @@ public:
                                                               .cost = config.cost,
                                                               .failure_delay = config.failure_delay,
                                                               .throttle = config.throttle,
-                                                              .scram_key = *std::move(key)});
+                                                              .scram_key = *std::move(key)},
+                                                   deps.events);
         deps.metrics.gauge_callback("posthorn_auth_hashing_queued", "Passwords that wait to be hashed",
                                     [weak = std::weak_ptr(hashing_)] {
                                         const auto pool = weak.lock();

@@ -9,6 +9,7 @@
 #include "auth/high_marks.hpp"
 #include "auth/provider.hpp"
 #include "base/metrics.hpp"
+#include "mail/event.hpp"
 #include "net/http_client.hpp"
 #include "net/pool.hpp"
 
@@ -27,7 +28,8 @@ struct Deps {
     const base::Clock& clock;
     net::Pool& disk;
     base::Metrics& metrics;
-    net::HttpClient http;  // for OAuth; what it stands on outlives the service
+    net::HttpClient http;               // for OAuth; what it stands on outlives the service
+    mail::EventSink* events = nullptr;  // told of refused logins; null: nobody is
 };
 
 // Opens the embedded directory (made when absent; its folder must be there) and the configured backends; blocks, at

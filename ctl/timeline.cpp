@@ -131,6 +131,15 @@ std::string delivered(const Value& event) {
     return out;
 }
 
+std::string login_refused(const Value& event) {
+    std::string out = text(event, "sender");
+    append(out, " from ", text(event, "client_ip"));
+    append(out, " by ", text(event, "service"));
+    append(out, " ", text(event, "mechanism"));
+    append(out, ": ", text(event, "text"));
+    return out;
+}
+
 std::string told(const std::string& kind, const Value& event) {
     if (kind == "connected") return connected(event);
     if (kind == "tls_started") return text(event, "tls");
@@ -142,6 +151,7 @@ std::string told(const std::string& kind, const Value& event) {
         return out;
     }
     if (kind == "delivered") return delivered(event);
+    if (kind == "login_refused") return login_refused(event);
     if (kind == "deferred") return text(event, "recipient") + ", next try " + text(event, "next_try");
     if (kind == "rate_limited") return text(event, "text") + ", next try " + text(event, "next_try");
     if (kind == "bounced" || kind == "expired") return outcome(event);

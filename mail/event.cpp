@@ -21,6 +21,7 @@ std::string_view name(EventKind kind) {
         case EventKind::rate_limited: return "rate_limited";
         case EventKind::security: return "security";
         case EventKind::quarantined: return "quarantined";
+        case EventKind::login_refused: return "login_refused";
         case EventKind::done: return "done";
     }
     return "unknown";

@@ -30,10 +30,11 @@ enum class EventKind : std::uint8_t {
     frozen,
     unfrozen,
     cancelled,
-    rate_limited,  // held back by a bucket: domain in `domain`
-    security,      // something an operator must know: smuggling tried, TLS unverified ...
-    quarantined,   // the spool put it aside: why in `text`
-    done,          // nothing left to do for this message
+    rate_limited,   // held back by a bucket: domain in `domain`
+    security,       // something an operator must know: smuggling tried, TLS unverified ...
+    quarantined,    // the spool put it aside: why in `text`
+    login_refused,  // somebody was not let in: who in `sender`, why in `text`; to what and how in `extra`
+    done,           // nothing left to do for this message
 };
 
 std::string_view name(EventKind kind);

@@ -41,6 +41,7 @@ Line line(EventKind kind) {
         case EventKind::rate_limited: return {"delivery.rate_limited", Level::debug};
         case EventKind::security: return {"security.warning", Level::warning};
         case EventKind::quarantined: return {"message.quarantined", Level::error};
+        case EventKind::login_refused: return {"auth.refused", Level::debug};  // see record()
         case EventKind::done: return {"message.done", Level::debug};
     }
     return {"message.event", Level::info};
@@ -117,6 +118,7 @@ private:
 }  // namespace
 
 void EventLog::record(const Event& event) {
+    if (event.kind == EventKind::login_refused) return;  // auth/ tells every login, also those that succeed
     const Line to = line(event.kind);
     if (!base::log::enabled(to.level)) return;
     Fields fields;

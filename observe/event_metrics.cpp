@@ -65,6 +65,7 @@ void EventMetrics::record(const mail::Event& event) {
         case EventKind::rate_limited:
         case EventKind::frozen:
         case EventKind::unfrozen:
+        case EventKind::login_refused:
         case EventKind::done: break;
     }
 }

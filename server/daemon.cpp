@@ -211,7 +211,8 @@ base::Result<void> Daemon::open() {
     register_callbacks(p.metrics, *p.resolver);
 
     auto auth = auth::open_service(
-        {p.clock, *p.disk, p.metrics, net::HttpClient(*p.connector, *p.resolver, p.tls.verifying)}, config_.auth);
+        {p.clock, *p.disk, p.metrics, net::HttpClient(*p.connector, *p.resolver, p.tls.verifying), &p.events},
+        config_.auth);
     if (!auth) return std::unexpected(auth.error());
     p.auth = *std::move(auth);
 

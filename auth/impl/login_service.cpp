@@ -77,6 +77,7 @@ struct LoginService::Attempt {
     Client client;
     Throttle::Ticket ticket;
     base::SteadyTime begun{};
+    base::WallTime at{};  // the same
 };
 
 struct LoginService::Candidate {
@@ -98,13 +99,14 @@ struct LoginService::Scram final : ScramAttempt {
 };
 
 LoginService::LoginService(Lookup& lookup, TokenVerifier* tokens, net::Pool& hashing, base::Metrics& metrics,
-                           LoginRules rules)
+                           LoginRules rules, mail::EventSink* events)
     : lookup_(lookup),
       tokens_(tokens),
       hashing_(hashing),
       metrics_(metrics),
       rules_(std::move(rules)),
-      throttle_(rules_.throttle) {}
+      throttle_(rules_.throttle),
+      events_(events) {}
 
 Mechanisms LoginService::mechanisms() const {
     auto out = lookup_.mechanisms();
@@ -113,7 +115,7 @@ Mechanisms LoginService::mechanisms() const {
 }
 
 LoginService::Attempt LoginService::begin(net::Loop& loop, const std::string& user, Client client) {
-    Attempt out{.user = user, .client = std::move(client), .begun = loop.now()};
+    Attempt out{.user = user, .client = std::move(client), .begun = loop.now(), .at = loop.clock().wall()};
     out.name = user_name(user, rules_.default_domain);
     auto key = out.name ? out.name->text() : base::lower(user.substr(0, kMaxUser));
     out.ticket = throttle_.begin(client_key(out.client.ip, out.client.unix_socket), std::move(key), out.begun);
@@ -137,6 +139,20 @@ void LoginService::tell(const Attempt& attempt, Verdict verdict) {
                                        {"service", attempt.client.service},
                                        {"session", attempt.client.session}};
     base::log::write(how.level, how.event, fields, std::size(fields));
+    if (events_ != nullptr && verdict != Verdict::ok) record_refused(attempt, user, verdict);
+}
+
+void LoginService::record_refused(const Attempt& attempt, const std::string& user, Verdict verdict) {
+    mail::Event event;
+    event.kind = mail::EventKind::login_refused;
+    event.at = attempt.at;
+    event.session = attempt.client.session;
+    if (!attempt.client.unix_socket) event.client_ip = attempt.client.ip.unmapped().to_string();
+    event.sender = user;
+    event.text = status(verdict);
+    event.extra.emplace_back("service", attempt.client.service);
+    event.extra.emplace_back("mechanism", attempt.client.mechanism);
+    events_->record(event);
 }
 
 net::Task<Login> LoginService::finish(net::Loop& loop, std::shared_ptr<Attempt> attempt, Login login) {

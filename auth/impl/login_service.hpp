@@ -10,6 +10,7 @@
 #include "auth/impl/throttle.hpp"
 #include "auth/impl/token_verifier.hpp"
 #include "base/metrics.hpp"
+#include "mail/event.hpp"
 #include "net/pool.hpp"
 
 namespace posthorn::auth::impl {
@@ -25,8 +26,9 @@ struct LoginRules {
 class LoginService final : public Provider {
 public:
     // All outlive it, and it the loops' run. `tokens` null: no bearer tokens. `hashing`: the pool for password hashes.
+    // `events`: told of refused logins; null: nobody is.
     LoginService(Lookup& lookup, TokenVerifier* tokens, net::Pool& hashing, base::Metrics& metrics,
-                 LoginRules rules);
+                 LoginRules rules, mail::EventSink* events = nullptr);
 
     Mechanisms mechanisms() const override;
     net::Task<Login> password(net::Loop& loop, std::string user, std::string secret, Client client) override;
@@ -44,6 +46,7 @@ private:
     Attempt begin(net::Loop& loop, const std::string& user, Client client);
     net::Task<Login> finish(net::Loop& loop, std::shared_ptr<Attempt> attempt, Login login);
     void tell(const Attempt& attempt, Login::Verdict verdict);
+    void record_refused(const Attempt& attempt, const std::string& user, Login::Verdict verdict);
     net::Task<base::Result<Candidate>> candidate(net::Loop& loop, std::optional<mail::AccountName> name);
     net::Task<Login> check(net::Loop& loop, std::shared_ptr<Attempt> attempt, std::string secret);
     net::Task<Login> as(net::Loop& loop, std::optional<mail::AccountName> name);
@@ -56,6 +59,7 @@ private:
     base::Metrics& metrics_;
     const LoginRules rules_;
     Throttle throttle_;
+    mail::EventSink* const events_;
 };
 
 }  // namespace posthorn::auth::impl

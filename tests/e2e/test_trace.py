@@ -1,9 +1,12 @@
 """mailctl trace: what happened to a message, also over restarts, and to those who never got as far as DATA."""
 
+import base64
+import imaplib
 import json
 import os
 import subprocess
 
+from harness import accounts
 from harness.control import Control
 from harness.marks import within
 from harness.smtp import message, submit
@@ -29,6 +32,33 @@ def _one(events, kind, **fields):
 
 def _done(daemon, identity):
     return until(lambda: [e for e in _trace(daemon, identity) if e["event"] == "done"], 20, "the end of the story")
+
+
+def who_was_not_let_in_is_told_whatever_he_wanted(t):
+    daemon = t.daemon({"listener": [{"protocol": "submission", "address": "127.0.0.1:0"},
+                                    {"protocol": "imap", "address": "127.0.0.1:0"}],
+                       "smtp": {"plaintext_auth_networks": ["127.0.0.0/8"]},
+                       "imap": {"plaintext_auth_networks": ["127.0.0.0/8"]}})
+    accounts.add(daemon, "ann@example.org")
+    host, port = daemon.endpoint("imap").rsplit(":", 1)
+    with imaplib.IMAP4(host, int(port), timeout=30) as client:
+        try:
+            client.login("Ann@example.org", "wrong")
+        except imaplib.IMAP4.error:
+            pass
+        client.login("ann@example.org", accounts.PASSWORD)
+    client = t.client(daemon.endpoint("submission"))
+    client.ehlo()
+    assert client.cmd("AUTH PLAIN " + base64.b64encode(b"\0ann@example.org\0wrong").decode()).code == 535
+    client.expect(221, "QUIT")
+    for what in ("ann@example.org", "127.0.0.1"):
+        refused = [e for e in _trace(daemon, what) if e["event"] == "login_refused"]
+        assert [(e["service"], e["sender"], e["text"], e["client_ip"]) for e in refused] == [
+            (service, "ann@example.org", "wrong", "127.0.0.1") for service in ("imap", "submission")], (what, refused)
+    text = daemon.mailctl("trace", "ann@example.org").stdout
+    assert "login refused ann@example.org from 127.0.0.1 by imap LOGIN: wrong" in text, text
+    story = [e["event"] for e in _trace(daemon, refused[1]["session_id"])]
+    assert story[:3] == ["connected", "login_refused", "rejected"], "one session, one story"
 
 
 def a_life_story_over_a_restart(t):

@@ -29,6 +29,11 @@ Client from(const char* ip) {
     return {.ip = *net::IpAddress::parse(ip), .service = "submission", .mechanism = "PLAIN", .session = "s1"};
 }
 
+struct Told final : mail::EventSink {
+    void record(const mail::Event& event) override { all.push_back(event); }
+    std::vector<mail::Event> all;
+};
+
 struct World {
     World() {
         auto made = std::make_unique<MemoryBackend>();
@@ -44,9 +49,11 @@ struct World {
                                                                   .cost = MemoryBackend::cheap(),
                                                                   .failure_delay = 2s,
                                                                   .throttle = {.per_client = 5, .per_account = 3},
-                                                                  .scram_key = "server secret"});
+                                                                  .scram_key = "server secret"},
+                                                 &events);
     }
 
+    Told events;
     net::Loop& loop() { return loops.at(0); }
     static net::Task<> keep(Login* out, net::Task<Login> task) { *out = co_await std::move(task); }
     Login run(net::Task<Login> task) {
@@ -330,4 +337,25 @@ TEST_CASE("what is offered is what every backend can serve") {
     CHECK(w.service->mechanisms() == Mechanisms{true, true, true, true, true});
     w.backend->offered.scram_sha_1 = false;
     CHECK(w.service->mechanisms() == Mechanisms{true, false, true, true, true});
+}
+
+TEST_CASE("who was refused is an event, without what he gave as a password") {
+    World w;
+    CHECK(w.password("Ann", "correct horse").verdict == Verdict::ok);
+    CHECK(w.events.all.empty());
+    const auto before = w.loop().clock().wall();
+    CHECK(w.password("Ann", "wrong secret").verdict == Verdict::wrong);
+    REQUIRE(w.events.all.size() == 1);
+    const auto& event = w.events.all.front();
+    CHECK(event.kind == mail::EventKind::login_refused);
+    CHECK(event.at == before);  // when it was tried, not when it was answered
+    CHECK(event.sender == "ann@example.org");
+    CHECK(event.client_ip == "192.0.2.1");
+    CHECK(event.session == "s1");
+    CHECK(event.text == "wrong");
+    CHECK(event.extra ==
+          std::vector<std::pair<std::string, std::string>>{{"service", "submission"}, {"mechanism", "PLAIN"}});
+    CHECK(w.password("no such\nbody", "secret").verdict == Verdict::wrong);
+    REQUIRE(w.events.all.size() == 2);
+    CHECK(w.events.all.back().sender.find('\n') == std::string::npos);
 }
