@@ -12,7 +12,7 @@ from harness.marks import long, within
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(t, name, tool, *args):
+def _report(t, name, tool, *args):
     """The script's report. Its load generator is no part of an ordinary build."""
     t.need_root()
     if dovecot.find(t.build) is None:
@@ -36,7 +36,7 @@ def run(t, name, tool, *args):
 @within(300)
 def the_imap_bench_has_a_figure_for_each_row_and_server(t):
     servers = ("dovecot-maildir", "dovecot-mdbox", "posthorn")
-    report, text = run(t, "imap", "imap-load", "--messages", "120", "--idle", "3", "--scale", "0.01")
+    report, text = _report(t, "imap", "imap-load", "--messages", "120", "--idle", "3", "--scale", "0.01")
     assert len(report["rows"]) >= 20, list(report["rows"])
     for row, by_server in report["rows"].items():
         assert set(by_server) == set(servers), (row, by_server)
@@ -48,7 +48,7 @@ def the_imap_bench_has_a_figure_for_each_row_and_server(t):
 @within(300)
 def the_store_bench_delivers_and_reads_the_same_mail(t):
     servers = {"dovecot-mdbox", "posthorn"}
-    report, _ = run(t, "store", "smtp-load", "--disk", "own", "--scale", "0.005", "--servers", ",".join(sorted(servers)))
+    report, _ = _report(t, "store", "smtp-load", "--disk", "own", "--scale", "0.005", "--servers", ",".join(sorted(servers)))
     results = report["disks"]["own"]["results"]
     assert [*results] == ["LMTP, 1 session", "LMTP, 20 sessions", "POP3 RETR, 1 session", "POP3 login, 10,000 messages"]
     for measure, by_server in results.items():
