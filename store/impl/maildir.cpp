@@ -152,7 +152,7 @@ base::Result<std::string> Maildir::path_of(EmailId email) {
 void Maildir::listen(const std::string& path) {
     if (!shared_.maildir_watch) return;
     bool heard = shared_.maildir_watch->watch(account_, root_);
-    for (const auto* part : {"/new", "/cur"})
+    for (const auto* part : {"", "/new", "/cur"})
         heard = shared_.maildir_watch->watch(account_, at(path) + part) && heard;
     if (heard || deaf_) return;
     deaf_ = true;

@@ -107,6 +107,7 @@ private:
     base::Result<void> drop_folder(MailboxId mailbox);
     base::Result<bool> look(const std::string& path);  // false: there is more
     base::Result<Looked> compare(MailboxId mailbox, const Folder& folder);
+    base::Result<void> take_learned(MailboxId mailbox, Folder& folder);
     base::Result<void> take_renamed(MailboxId mailbox, Folder& folder, const Looked& looked);
     base::Result<void> take_gone(MailboxId mailbox, const Looked& looked);
     bool take_fresh(MailboxId mailbox, Folder& folder, const std::string& name);

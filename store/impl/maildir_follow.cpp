@@ -256,8 +256,8 @@ base::Result<Maildir::File> Maildir::bring(Folder& where, const Mailbox& box, Ui
         return out;
     }
     const auto source = path_of(email);
-    const auto first = source ? source->substr(source->rfind('/') + 1) : std::string();
-    out.base = maildir::copy_base(maildir::parse_file(first).base, box.uid_validity, uid);
+    const auto received = db().value("SELECT received FROM email WHERE id = ?", email);
+    out.base = maildir::copy_base(base::from_ms(received), box.uid_validity, uid);
     out.name = wanted(where, out.base, {}, flags, false);
     if (!source) {
         unknown_.insert(where.path);
@@ -344,7 +344,7 @@ std::string Maildir::wanted(Folder& where, std::string_view base, std::string_vi
         if (letter) out += *letter;
     }
     for (const char c : letters) {  // what we do not understand stays
-        if (maildir::system_flag(c) == 0 && c != maildir::kPassed && where.letters.keyword(c).empty()) out += c;
+        if (maildir::system_flag(c) == 0 && c != maildir::kPassed && !where.letters.understood(c)) out += c;
     }
     if (out.empty() && fresh) return "new/" + std::string(base);
     return "cur/" + maildir::file_name(base, std::move(out));

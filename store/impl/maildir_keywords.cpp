@@ -27,6 +27,7 @@ void LetterTable::refresh(base::Disk& disk) {
         if (now.error().code == ENOENT) {
             names_ = {};
             seen_ = {};
+            known_ = true;
         }
         return;
     }
@@ -43,7 +44,7 @@ void LetterTable::load(base::Disk& disk) {
     const auto got = (*file)->read(0, text);
     if (!got) return;
     text.resize(*got);
-    names_ = {};
+    const auto before = std::exchange(names_, {});
     for (std::string_view rest = text; !rest.empty();) {
         const auto end = std::min(rest.find('\n'), rest.size());
         const auto line = rest.substr(0, end);
@@ -55,6 +56,10 @@ void LetterTable::load(base::Disk& disk) {
         if (valid_keyword(line.substr(at + 1))) names_[number] = line.substr(at + 1);
     }
     seen_ = *status;
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+        if (known_ && !names_[i].empty() && names_[i] != before[i]) learned_ += static_cast<char>('a' + i);
+    }
+    known_ = true;
 }
 
 std::optional<char> LetterTable::letter(std::string_view keyword) const {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.hpp"
 #include "base/disk.hpp"
@@ -21,6 +22,12 @@ public:
     void refresh(base::Disk& disk);  // when the file is another than it was
     std::optional<char> letter(std::string_view keyword) const;
     std::string_view keyword(char letter) const;  // "" when it stands for none
+    // Letters that were given a meaning while we looked on: what stands in names already means it now. Once.
+    std::string take_learned() { return std::exchange(learned_, {}); }
+    // What it stands for was taken over by the index.
+    bool understood(char letter) const {
+        return !keyword(letter).empty() && learned_.find(letter) == std::string::npos;
+    }
     // Gives it a letter, durably told to others; nothing when there is none left, or nobody lets us write.
     std::optional<char> add(base::Disk& disk, base::WallTime now, std::string_view keyword);
 
@@ -31,6 +38,8 @@ private:
     std::string folder_;
     std::array<std::string, kLetters> names_;
     base::FileStatus seen_{};
+    bool known_ = false;  // we have looked before
+    std::string learned_;
 };
 
 }  // namespace posthorn::store::maildir

@@ -12,6 +12,7 @@ namespace posthorn::store {
 
 namespace {
 
+constexpr std::string_view kKeywords = "dovecot-keywords";
 // What one turn takes, so that others have theirs: a message costs one, and one more for each of these octets.
 constexpr std::uint64_t kBudget = 4096;
 constexpr std::uint64_t kCostly = 64UL << 10U;
@@ -48,10 +49,12 @@ void Maildir::hear() {
     for (const auto& [directory, name, came] : events.list) {
         if (all_unknown_) return;
         if (expected(directory, name, came)) continue;
-        const bool messages = directory.ends_with("/cur") || directory.ends_with("/new");
-        const auto path = directory.substr(std::min(root_.size() + 1, directory.size()));
-        if (messages)
-            unknown_.insert(path.substr(0, std::max<std::size_t>(path.size(), 4) - 4));
+        auto path = directory;
+        const bool messages = path.ends_with("/cur") || path.ends_with("/new");
+        if (messages) path.resize(path.size() - 4);
+        path.erase(0, std::min(root_.size() + 1, path.size()));
+        if (messages || name == kKeywords)
+            unknown_.insert(path);
         else
             folders_unknown_ = true;
     }
@@ -60,9 +63,10 @@ void Maildir::hear() {
 // Whether it is what we know: most of what is heard is what we did ourselves. What came and went again meanwhile tells
 // nothing either.
 bool Maildir::expected(const std::string& directory, const std::string& name, bool came) {
+    if (name == kKeywords) return !came;
     if (directory == root_) return !name.starts_with('.') || mailbox_at(name).has_value() == came;
     const auto part = directory.substr(directory.rfind('/') + 1);
-    if (part != "cur" && part != "new") return false;
+    if (part != "cur" && part != "new") return name != "cur" && name != "new";
     if (name.starts_with('.')) return true;
     auto path = directory.substr(root_.size(), directory.size() - root_.size() - 4);
     if (!path.empty()) path.erase(0, 1);
@@ -178,6 +182,7 @@ base::Result<bool> Maildir::look(const std::string& path) {
     if (!mailbox) return true;
     listen(path);  // before what is there is read: so nothing is missed
     auto& where = *folder(*mailbox);
+    if (auto taken = take_learned(*mailbox, where); !taken) return std::unexpected(taken.error());
     auto looked = compare(*mailbox, where);
     if (!looked) return std::unexpected(looked.error());
     if (auto taken = take_renamed(*mailbox, where, *looked); !taken) return std::unexpected(taken.error());
@@ -245,6 +250,30 @@ void Maildir::flags_of(Folder& where, std::string_view letters, Flags& system, K
         if (c == maildir::kPassed) keywords.emplace_back(maildir::kForwarded);
         if (const auto name = where.letters.keyword(c); !name.empty()) keywords.emplace_back(name);
     }
+}
+
+// Dovecot puts a new keyword's letter into names before it tells what it means.
+base::Result<void> Maildir::take_learned(MailboxId mailbox, Folder& where) {
+    where.letters.refresh(disk_);
+    const auto learned = where.letters.take_learned();
+    if (learned.empty()) return {};
+    std::map<char, UidSet> uids;
+    {
+        auto rows = db().query("SELECT uid, name FROM maildir_file WHERE mailbox = ? ORDER BY uid", mailbox);
+        while (rows.next()) {
+            for (const char c : maildir::parse_file(rows.text(1)).letters) {
+                if (learned.find(c) != std::string::npos) uids[c].add(rows.uinteger(0));
+            }
+        }
+    }
+    const auto box = index_->mailbox(mailbox);
+    for (const auto& [letter, those] : uids) {
+        FlagChange change;
+        change.keywords.emplace_back(where.letters.keyword(letter));
+        const auto done = index_->store_flags(box->scope(), those, change);
+        if (!done && done.error().code != ENOSPC) return std::unexpected(done.error());
+    }
+    return {};
 }
 
 // What they changed is what is other in the name than it was when we last saw it.

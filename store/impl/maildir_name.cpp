@@ -40,10 +40,9 @@ std::string new_base(base::WallTime now, const base::Ulid& id, bool delivery, st
                        size, size);
 }
 
-std::string copy_base(std::string_view of, UidValidity validity, Uid uid) {
-    const auto digits = of.substr(0, of.find_first_not_of("0123456789"));
-    const auto sizes = of.substr(std::min(of.find(','), of.size()));
-    return fmt::format("{}.C{}U{}{}{}", digits.empty() ? "0" : digits, validity, uid, kOurs, sizes);
+std::string copy_base(base::WallTime received, UidValidity validity, Uid uid) {
+    return fmt::format("{}.C{}U{}{}", std::max<std::int64_t>(base::to_ms(received) / 1000, 0), validity, uid,
+                       kOurs);
 }
 
 std::optional<base::Ulid> delivery_of(std::string_view base) {

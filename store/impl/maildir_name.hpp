@@ -25,8 +25,8 @@ FileName parse_file(std::string_view name);
 std::string file_name(std::string_view base, std::string letters);
 // One that nobody else makes. `delivery`: it tells it, so that an index made anew knows what has come already.
 std::string new_base(base::WallTime now, const base::Ulid& id, bool delivery, std::uint64_t size);
-// Of a copy: the same each time for one UID of a mailbox. Sizes that the first tells stand in it, too.
-std::string copy_base(std::string_view of, UidValidity validity, Uid uid);
+// Of a copy: the same each time for one UID of a mailbox.
+std::string copy_base(base::WallTime received, UidValidity validity, Uid uid);
 std::optional<base::Ulid> delivery_of(std::string_view base);
 
 std::string system_letters(Flags flags);

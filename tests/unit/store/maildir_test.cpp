@@ -119,8 +119,7 @@ TEST_CASE("names of messages in a Maildir") {
     CHECK_FALSE(delivery_of(new_base(base::from_ms(0), id, false, 37)));
     CHECK_FALSE(delivery_of("1.D00000000000000000000000007.host"));
     CHECK_FALSE(delivery_of("1.D"));
-    CHECK(copy_base("1700000000.M1.host,S=9,W=10", 5, 6) == "1700000000.C5U6.posthorn,S=9,W=10");
-    CHECK(copy_base("odd", 5, 6) == "0.C5U6.posthorn");
+    CHECK(copy_base(base::from_ms(1'700'000'000'123), 5, 6) == "1700000000.C5U6.posthorn");
 }
 
 TEST_CASE("names of folders in a Maildir") {
@@ -373,6 +372,32 @@ TEST_CASE("what the files have done and the index forgot is not done twice") {
     CHECK(h.box("Archive").messages == 1);
     CHECK(h.names("/.Archive").size() == 1);
     CHECK(h.names().size() == 1);
+    h.clean();
+}
+
+TEST_CASE("a message that was moved before the index forgot it keeps its UID") {
+    Mailroom h;
+    h.deliver("one");
+    h.deliver("two");
+    h.look();
+    h.loops.run_until_idle();
+    const auto done = h.get(h.store().state(h.loop(), h.jane)).modseq;
+    const auto old = h.names();
+    h.get(h.store().move(h.loop(), h.jane, h.box().scope(), UidSet::all(), h.box("Trash").id));
+    h.close();
+    {
+        const auto db = base::sqlite::Database::open(h.account_folder() + "/index.sqlite");
+        (*db)->run("UPDATE maildir SET done = ?", done);
+        (*db)->script("UPDATE maildir_file SET mailbox = 1");
+        for (const auto& name : old)
+            (*db)->run("UPDATE maildir_file SET base = ?, name = ? WHERE uid = ?",
+                       maildir::parse_file(name).base.substr(4), name, &name == old.data() ? 1 : 2);
+        REQUIRE((*db)->take_error());
+    }
+    h.open();
+    CHECK(h.inbox().entries.empty());
+    CHECK(uids_of(h.snapshot(h.box("Trash").id).entries) == "1:2");
+    CHECK(h.names("/.Trash").size() == 2);
     h.clean();
 }
 
