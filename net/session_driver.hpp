@@ -71,8 +71,8 @@ protected:
     // wait before it stands.
     Task<> read(bool fresh, base::Duration limit) {
         if (fresh) deadline_ = std::min(loop().now() + limit, latest_);
-        if (hurry_) {
-            interrupt(Interruption::shutdown);
+        if (hurry_ || loop().now() >= latest_) {
+            interrupt(hurry_ ? Interruption::shutdown : Interruption::timeout);
             co_return;
         }
         arm();

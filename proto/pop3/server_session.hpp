@@ -100,7 +100,7 @@ public:
     sasl::Step& need() { return need_; }
     std::string_view mechanism() const { return mechanism_; }
     bool tls() const { return offer_.tls.has_value(); }
-    bool open() const { return stage_ == Stage::transaction; }
+    bool authenticated() const { return stage_ == Stage::transaction || stage_ == Stage::sending; }
     const Maildrop& maildrop() const { return maildrop_; }
     std::vector<std::uint32_t> marked() const { return maildrop_.marked(); }  // UIDs, rising
     std::uint32_t retrieved() const { return retrieved_; }                    // messages sent whole

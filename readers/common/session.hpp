@@ -37,7 +37,9 @@ public:
         : Driver(worker.shared.group, std::move(stream), options(worker, *settings, *stream)),
           worker_(worker),
           settings_(std::move(settings)),
-          id_(fmt::format("{:010x}", worker.random->next() >> 24)) {}
+          id_(fmt::format("{:010x}", worker.random->next() >> 24)) {
+        this->latest_ = began_ + limits().before_login;
+    }
 
 protected:
     using Action = typename Protocol::Action;
@@ -61,13 +63,15 @@ protected:
         while (true) {
             const auto action = machine_.next();
             co_await perform(action);
+            if (!known_ && machine_.authenticated()) welcome();
             if (action.kind == Action::Kind::close) break;
         }
         co_await this->leave();
     }
 
     void ended() final {
-        if (ticket_ || is_unix(*stream_)) report();
+        if (let_in_) report();
+        stranger_.reset();
         ticket_.reset();
         gone();
     }
@@ -134,19 +138,35 @@ private:
 
     // Before the handshake of implicit TLS, too: a client that never ends it has its connections counted all the same.
     bool may_come_in() {
-        if (is_unix(*stream_)) return true;
-        ticket_ = net::ClientLimits::enter(worker_.shared.group.clients(), stream_->peer().ip,
-                                           limits().max_connections_per_client);
-        if (ticket_) return true;
-        worker_.shared.base_counters.turned_away.add();
+        let_in_ = is_unix(*stream_) || may_come_from(stream_->peer().ip);
+        return let_in_;
+    }
+
+    bool may_come_from(const net::IpAddress& client) {
+        using net::ClientLimits;
+        auto& shared = worker_.shared;
+        ticket_ = ClientLimits::enter(shared.group.clients(), client, limits().max_connections_per_client);
+        if (ticket_) stranger_ = ClientLimits::enter(shared.strangers, client, limits().max_strangers_per_client);
+        if (stranger_) return true;
+        shared.base_counters.turned_away.add();
         base::log::info(event("turned_away"), {{"session_id", id_},
                                                {"client_ip", client_ip()},
                                                {"listener", settings_->name},
-                                               {"reason", "Too many connections of this client"}});
+                                               {"reason", ticket_ ? "Too many connections without a login"
+                                                                  : "Too many connections of this client"}});
         return false;
     }
 
+    void welcome() {
+        stranger_.reset();
+        this->latest_ = base::SteadyTime::max();
+        known_ = true;
+    }
+
+    bool let_in_ = false;
+    bool known_ = false;  // has logged in
     std::optional<net::ClientLimits::Ticket> ticket_;
+    std::optional<net::ClientLimits::Ticket> stranger_;  // until the login
     auth::SaslLookup lookup_;
 };
 

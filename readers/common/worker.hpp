@@ -32,6 +32,7 @@ struct Shared {
     net::SessionGroup group;
     auth::Provider* provider = nullptr;  // both set before the first session starts
     store::Store* store = nullptr;
+    std::shared_ptr<net::ClientLimits> strangers = net::ClientLimits::make();  // who has not logged in
     Counters base_counters;
 };
 

@@ -349,3 +349,34 @@ TEST_CASE("a store that fails, time-outs, limits, and the end") {
     }
     f.loops.run_until_idle();
 }
+
+TEST_CASE("who does not log in may not stay, whatever it says") {
+    ImapFixture f;
+    auto stranger = f.connect();
+    auto known = f.in();
+    for (int i = 0; i < 4; ++i) {
+        f.say(*stranger, "n NOOP\r\n");
+        f.say(*known, "n NOOP\r\n");
+        CHECK_FALSE(stranger->closed());
+        f.loops.run_for(50s);
+    }
+    CHECK(stranger->closed());
+    CHECK_FALSE(known->closed());
+    CHECK(f.service.sessions() == 1);
+}
+
+TEST_CASE("few connections of a client wait for its login") {
+    ImapFixture f;
+    f.listener.limits.max_strangers_per_client = 2;
+    auto one = f.in();
+    auto two = f.connect();
+    auto three = f.connect();
+    auto four = f.connect();
+    CHECK_FALSE(three->closed());
+    CHECK(four->closed());
+    f.say(*two, "l LOGIN ann@example.org secret\r\n");
+    auto five = f.connect("192.0.2.9");
+    auto six = f.connect();
+    CHECK_FALSE(six->closed());
+    CHECK(f.connect()->closed());
+}
