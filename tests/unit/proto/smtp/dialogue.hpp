@@ -23,11 +23,11 @@ struct Committed {
     bool operator==(const Committed&) const = default;
 };
 
-class Dialogue {
+class ServerDialogue {
 public:
     using Kind = ServerAction::Kind;
 
-    explicit Dialogue(ServerOptions options = defaults(), ServerPeer peer = {.ip = "192.0.2.7", .port = 1234})
+    explicit ServerDialogue(ServerOptions options = defaults(), ServerPeer peer = {.ip = "192.0.2.7", .port = 1234})
         : session(std::move(options), std::move(peer)) {}
 
     static ServerOptions defaults() {

@@ -15,7 +15,7 @@ namespace {
 using sasl::Mechanism;
 
 ServerOptions with_auth() {
-    auto options = Dialogue::defaults();
+    auto options = ServerDialogue::defaults();
     options.mechanisms = {Mechanism::scram_sha_256_plus,
                           Mechanism::scram_sha_256,
                           Mechanism::external,
@@ -33,8 +33,8 @@ ServerOptions submission() {
 }
 
 // Greeted, behind STARTTLS.
-Dialogue secure(ServerOptions options = with_auth()) {
-    Dialogue d(std::move(options));
+ServerDialogue secure(ServerOptions options = with_auth()) {
+    ServerDialogue d(std::move(options));
     d.say("EHLO c\r\n");
     d.say("STARTTLS\r\n");
     d.say("EHLO c\r\n");
@@ -48,17 +48,17 @@ std::string plain(const std::string& user, const std::string& password) {
 }  // namespace
 
 TEST_CASE("AUTH offers in the clear nothing that shows its secret, and only what can be used") {
-    Dialogue d(with_auth());
+    ServerDialogue d(with_auth());
     CHECK(d.say("EHLO c\r\n").contains("\r\n250-AUTH SCRAM-SHA-256\r\n"));
     d.say("STARTTLS\r\n");
     CHECK(d.say("EHLO c\r\n").contains("\r\n250-AUTH SCRAM-SHA-256 XOAUTH2 PLAIN LOGIN\r\n"));
 
     auto all_in_clear = with_auth();
     all_in_clear.mechanisms = {Mechanism::plain};
-    CHECK_FALSE(Dialogue(all_in_clear).say("EHLO c\r\n").contains("AUTH"));
+    CHECK_FALSE(ServerDialogue(all_in_clear).say("EHLO c\r\n").contains("AUTH"));
     all_in_clear.clear_auth = true;
-    CHECK(Dialogue(all_in_clear).say("EHLO c\r\n").contains("250-AUTH PLAIN\r\n"));
-    CHECK_FALSE(Dialogue().say("EHLO c\r\n").contains("AUTH"));
+    CHECK(ServerDialogue(all_in_clear).say("EHLO c\r\n").contains("250-AUTH PLAIN\r\n"));
+    CHECK_FALSE(ServerDialogue().say("EHLO c\r\n").contains("AUTH"));
 }
 
 TEST_CASE("-PLUS and EXTERNAL are offered where TLS has what they need") {
@@ -115,13 +115,13 @@ TEST_CASE("AUTH that fails: wrong, cancelled, no Base64, not what the mechanism 
 }
 
 TEST_CASE("AUTH: syntax, sequence, mechanisms") {
-    CHECK(Dialogue().say("AUTH PLAIN\r\n").ends_with("502 5.5.1 AUTH is not offered here\r\n"));
-    Dialogue early(with_auth());
+    CHECK(ServerDialogue().say("AUTH PLAIN\r\n").ends_with("502 5.5.1 AUTH is not offered here\r\n"));
+    ServerDialogue early(with_auth());
     CHECK(early.say("AUTH PLAIN\r\n").ends_with("503 5.5.1 Say EHLO first\r\n"));
     early.say("HELO c\r\n");
     CHECK(early.say("AUTH SCRAM-SHA-256\r\n").starts_with("503 "));
 
-    Dialogue clear(with_auth());
+    ServerDialogue clear(with_auth());
     clear.say("EHLO c\r\n");
     CHECK(clear.say("AUTH PLAIN " + plain("ann", "secret") + "\r\n").starts_with("538 5.7.11 "));
     CHECK(clear.asked.empty());
@@ -217,7 +217,7 @@ TEST_CASE("secrets do not stay in the input") {
 TEST_CASE("STARTTLS forgets who logged in") {
     auto options = with_auth();
     options.clear_auth = true;
-    Dialogue d(options);
+    ServerDialogue d(options);
     d.say("EHLO c\r\n");
     CHECK(d.say("AUTH PLAIN " + plain("ann", "secret") + "\r\n").starts_with("235 "));
     d.say("STARTTLS\r\n");
@@ -232,7 +232,7 @@ TEST_CASE("a session that waits within AUTH can be ended at once") {
 }
 
 TEST_CASE("submission: no MAIL before AUTH") {
-    Dialogue d(submission());
+    ServerDialogue d(submission());
     d.say("EHLO c\r\n");
     CHECK(d.say("MAIL FROM:<a@b.c>\r\n") == "530 5.7.0 Say STARTTLS, then log in by AUTH\r\n");
     d.say("STARTTLS\r\n");
@@ -253,15 +253,15 @@ TEST_CASE("MAIL AUTH=: taken where AUTH is, and believed nowhere") {
     CHECK(d.say("MAIL FROM:<a@b.c> AUTH=nobody\r\n").starts_with("501 5.5.4 "));
     CHECK(d.say("MAIL FROM:<a@b.c> AUTH=a+ZZb@c.d\r\n").starts_with("501 5.5.4 "));
     CHECK(d.say("MAIL FROM:<a@b.c> AUTH\r\n").starts_with("501 5.5.4 "));
-    Dialogue none;
+    ServerDialogue none;
     none.say("EHLO c\r\n");
     CHECK(none.say("MAIL FROM:<a@b.c> AUTH=<>\r\n").starts_with("555 5.5.4 "));
 }
 
 TEST_CASE("FUTURERELEASE: offered with its limits, taken within them") {
-    auto options = Dialogue::defaults();
+    auto options = ServerDialogue::defaults();
     options.max_hold = 24h;
-    Dialogue d(options);
+    ServerDialogue d(options);
     const auto now = base::WallTime(std::chrono::sys_days(std::chrono::year(2026) / 11 / 21)) + 10h + 5ms;
     d.session.set_time(now);
     CHECK(d.say("EHLO c\r\n").contains("\r\n250-FUTURERELEASE 86400 2026-11-22T10:00:00Z\r\n"));
@@ -290,7 +290,7 @@ TEST_CASE("FUTURERELEASE: offered with its limits, taken within them") {
         CAPTURE(bad);
         CHECK(hold(bad) == "501 5.5.4");
     }
-    Dialogue none;
+    ServerDialogue none;
     none.say("EHLO c\r\n");
     CHECK(none.say("MAIL FROM:<a@b.c> HOLDFOR=1\r\n").starts_with("555 5.5.4 "));
 }

@@ -13,13 +13,13 @@ using namespace std::string_literals;
 namespace {
 
 ServerOptions lmtp() {
-    auto options = Dialogue::defaults();
+    auto options = ServerDialogue::defaults();
     options.dialect = Dialect::lmtp;
     return options;
 }
 
-Dialogue greeted(ServerOptions options = lmtp()) {
-    Dialogue d(std::move(options));
+ServerDialogue greeted(ServerOptions options = lmtp()) {
+    ServerDialogue d(std::move(options));
     d.commit_one = [](const mail::Recipient& recipient) {
         if (recipient.address.local == "full") return ServerReply{552, "5.2.2", "Mailbox full"};
         return ServerReply{250, "2.0.0", "Kept for " + recipient.address.local};
@@ -33,7 +33,7 @@ const std::string kThree = "MAIL FROM:<a@b.c>\r\nRCPT TO:<x@b.c>\r\nRCPT TO:<ful
 }  // namespace
 
 TEST_CASE("LHLO, and neither HELO nor EHLO") {
-    Dialogue d(lmtp());
+    ServerDialogue d(lmtp());
     CHECK(d.run() == "220 mx.example.org LMTP Posthorn\r\n");
     CHECK(d.say("EHLO c\r\n").starts_with("500 5.5.1 "));
     CHECK(d.say("HELO c\r\n").starts_with("500 5.5.1 "));
@@ -41,7 +41,7 @@ TEST_CASE("LHLO, and neither HELO nor EHLO") {
     const auto offer = d.say("LHLO c\r\n");
     for (const char* extension : {"PIPELINING", "ENHANCEDSTATUSCODES", "8BITMIME", "SIZE", "CHUNKING"})
         CHECK(offer.contains(extension));
-    CHECK(Dialogue().say("LHLO c\r\n").ends_with("500 5.5.1 This is no LMTP\r\n"));
+    CHECK(ServerDialogue().say("LHLO c\r\n").ends_with("500 5.5.1 This is no LMTP\r\n"));
 }
 
 TEST_CASE("LMTP: a reply for each recipient that was accepted, in their order") {
@@ -115,16 +115,16 @@ TEST_CASE("LMTP: cut at every step it ends, and nothing is made up") {
     const auto script = "LHLO c\r\n" + kThree + "DATA\r\nx\r\n.\r\n" + kThree + "BDAT 3 LAST\r\na\r\nQUIT\r\n";
     for (const auto cut : {Cut::eof, Cut::timeout, Cut::broken}) {
         for (std::size_t steps = 0;; ++steps) {
-            Dialogue d(lmtp());
+            ServerDialogue d(lmtp());
             if (!d.play_cut(script, steps, cut)) break;
             CHECK(d.closed);
             CHECK_FALSE(d.body);
         }
     }
-    Dialogue whole(lmtp());
+    ServerDialogue whole(lmtp());
     whole.say(script);
     for (std::size_t piece = 1; piece < script.size(); ++piece) {
-        Dialogue d(lmtp());
+        ServerDialogue d(lmtp());
         d.say(script, piece);
         CHECK(d.written == whole.written);
     }
@@ -132,7 +132,7 @@ TEST_CASE("LMTP: cut at every step it ends, and nothing is made up") {
 
 TEST_CASE("LMTP: the driver answers a commit for each recipient, or it is its bug") {
     ServerSession session(lmtp(), {});
-    Dialogue d(lmtp());
+    ServerDialogue d(lmtp());
     d.commit_one = [](const mail::Recipient&) -> ServerReply { throw std::logic_error("asked"); };
     d.say("LHLO c\r\n" + kThree + "DATA\r\n");
     CHECK_THROWS_AS(d.say("x\r\n.\r\n"), std::logic_error);

@@ -32,7 +32,7 @@ const std::vector<std::string>& scripts() {
 }
 
 ServerOptions options() {
-    auto out = Dialogue::defaults();
+    auto out = ServerDialogue::defaults();
     out.mechanisms = {sasl::Mechanism::xoauth2, sasl::Mechanism::plain, sasl::Mechanism::login};
     out.clear_auth = true;
     return out;
@@ -42,14 +42,14 @@ ServerOptions options() {
 
 TEST_CASE("cut at every step: it ends, nothing is left open, nothing is made up") {
     for (const auto& script : scripts()) {
-        Dialogue happy(options());
+        ServerDialogue happy(options());
         happy.say(script);
         REQUIRE(happy.closed);
         REQUIRE_FALSE(happy.committed.empty());
         for (const auto cut : {Cut::eof, Cut::timeout, Cut::broken}) {
             std::size_t steps = 0;
             for (;; ++steps) {
-                Dialogue d(options());
+                ServerDialogue d(options());
                 if (!d.play_cut(script, steps, cut)) break;
                 CHECK(d.closed);
                 CHECK_FALSE(d.body);
@@ -64,16 +64,16 @@ TEST_CASE("cut at every step: it ends, nothing is left open, nothing is made up"
 
 TEST_CASE("the same in every segmentation") {
     for (const auto& script : scripts()) {
-        Dialogue whole(options());
+        ServerDialogue whole(options());
         whole.say(script);
         for (std::size_t piece = 1; piece < script.size(); ++piece) {
-            Dialogue d(options());
+            ServerDialogue d(options());
             d.say(script, piece);
             CHECK(d.written == whole.written);
             CHECK(d.committed == whole.committed);
         }
         for (std::size_t cut = 1; cut < script.size(); ++cut) {
-            Dialogue d(options());
+            ServerDialogue d(options());
             d.say(std::string_view(script).substr(0, cut));
             d.say(std::string_view(script).substr(cut));
             CHECK(d.written == whole.written);
@@ -86,7 +86,7 @@ TEST_CASE("a large message goes by in bounded pieces") {
     std::string body;
     while (body.size() < 1'000'000)
         body += "A line of text that is neither long nor short, but many of them follow.\r\n";
-    Dialogue d;
+    ServerDialogue d;
     d.say("EHLO c\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<d@e.f>\r\nDATA\r\n" + body + ".\r\n");
     CHECK(d.committed.at(0).body == body);
     CHECK(d.largest_piece <= ServerSession::kLargeInput);
@@ -94,7 +94,7 @@ TEST_CASE("a large message goes by in bounded pieces") {
 }
 
 TEST_CASE("input space: small for commands, large while a body pours in, small again") {
-    Dialogue d;
+    ServerDialogue d;
     d.say("EHLO c\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<d@e.f>\r\nDATA\r\n");
     CHECK(d.session.input_space().size() <= ServerSession::kSmallInput);
     std::string body;

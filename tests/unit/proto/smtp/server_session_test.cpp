@@ -13,8 +13,8 @@ namespace {
 
 const std::string kEnvelope = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n";
 
-Dialogue greeted(ServerOptions options = Dialogue::defaults()) {
-    Dialogue d(std::move(options));
+ServerDialogue greeted(ServerOptions options = ServerDialogue::defaults()) {
+    ServerDialogue d(std::move(options));
     d.say("EHLO client.example\r\n");
     return d;
 }
@@ -33,7 +33,7 @@ std::vector<int> codes(const std::string& replies) {
 }  // namespace
 
 TEST_CASE("a message from greeting to goodbye") {
-    Dialogue d;
+    ServerDialogue d;
     CHECK(d.run() == "220 mx.example.org ESMTP Posthorn\r\n");
     CHECK(d.say("EHLO client.example\r\n") ==
           "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE "
@@ -57,7 +57,7 @@ TEST_CASE("a message from greeting to goodbye") {
 }
 
 TEST_CASE("HELO") {
-    Dialogue d;
+    ServerDialogue d;
     CHECK(d.say("HELO client.example\r\n") == "250 mx.example.org\r\n");
     CHECK_FALSE(d.session.peer().esmtp);
     CHECK(d.session.peer().helo == "client.example");
@@ -116,7 +116,7 @@ TEST_CASE("every command in every state") {
         for (const auto& row : table) {
             CAPTURE(states[s].name);
             CAPTURE(row.command);
-            Dialogue d;
+            ServerDialogue d;
             d.judge = [](Subject subject, ServerSession& session) {
                 const bool no = subject == Subject::recipient && session.candidate().address.local == "no";
                 return no ? Verdict::no({550, "5.1.1", "No such user"}) : Verdict::yes();
@@ -139,7 +139,7 @@ TEST_CASE("replies to a pipeline share a segment") {
     CHECK(d.writes.size() == 1);
 
     SUBCASE("and never pile up") {
-        Dialogue many;
+        ServerDialogue many;
         std::string script = "EHLO c\r\nMAIL FROM:<a@b.c>\r\n";
         for (int i = 0; i < 900; ++i) script += "RCPT TO:<d@e.f>\r\n";
         many.say(script);
@@ -161,14 +161,14 @@ TEST_CASE("STARTTLS forgets, and throws away what was sent behind it") {
     CHECK(d.say("STARTTLS\r\n").starts_with("503 "));
 
     SUBCASE("not where it is not offered") {
-        auto options = Dialogue::defaults();
+        auto options = ServerDialogue::defaults();
         options.starttls = false;
         CHECK(code(greeted(options).say("STARTTLS\r\n")) == 502);
     }
     SUBCASE("implicit TLS comes before the greeting") {
-        auto options = Dialogue::defaults();
+        auto options = ServerDialogue::defaults();
         options.implicit_tls = true;
-        Dialogue implicit(options);
+        ServerDialogue implicit(options);
         CHECK(code(implicit.run()) == 220);
         CHECK(implicit.handshakes == 1);
         CHECK(implicit.say("EHLO c\r\n").find("STARTTLS") == std::string::npos);
@@ -176,7 +176,7 @@ TEST_CASE("STARTTLS forgets, and throws away what was sent behind it") {
 }
 
 TEST_CASE("size") {
-    auto options = Dialogue::defaults();
+    auto options = ServerDialogue::defaults();
     options.max_message_size = 100;
     auto d = greeted(options);
     CHECK(code(d.say("MAIL FROM:<> SIZE=101\r\n")) == 552);
@@ -205,7 +205,7 @@ TEST_CASE("what text may not hold") {
         CHECK(code(d.say("NOOP\r\n")) == 250);
     }
     SUBCASE("unless it is to be normalised") {
-        auto options = Dialogue::defaults();
+        auto options = ServerDialogue::defaults();
         options.bare_newline = BareNewline::normalise;
         auto d = greeted(options);
         d.say(kEnvelope + "DATA\r\na\nb\r\n.\r\n");
@@ -223,7 +223,7 @@ TEST_CASE("8-bit text") {
     d.say(kEnvelope + "DATA\r\n\xc3\xbc\r\n.\r\n");
     CHECK(d.committed.at(0).type == mail::BodyType::eight_bit_mime);
 
-    auto options = Dialogue::defaults();
+    auto options = ServerDialogue::defaults();
     options.strict_8bit = true;
     auto strict = greeted(options);
     CHECK(codes(strict.say(kEnvelope + "DATA\r\n\xc3\xbc\r\n.\r\n")).back() == 554);
@@ -244,7 +244,7 @@ TEST_CASE("chunks") {
         CHECK(d.committed.size() == 2);
     }
     SUBCASE("too much of them") {
-        auto options = Dialogue::defaults();
+        auto options = ServerDialogue::defaults();
         options.max_message_size = 10;
         auto small = greeted(options);
         CHECK(codes(small.say(kEnvelope + "BDAT 8\r\n12345678BDAT 8 LAST\r\n12345678NOOP\r\n")) ==
@@ -275,7 +275,7 @@ TEST_CASE("chunks") {
 TEST_CASE("what stands above may refuse at any step") {
     auto d = greeted();
     SUBCASE("the client") {
-        Dialogue refused;
+        ServerDialogue refused;
         refused.judge = [](Subject, ServerSession&) { return Verdict::no({421, "4.7.0", "Too many connections"}); };
         CHECK(refused.run() == "421 4.7.0 Too many connections\r\n");
         CHECK(refused.closed);
@@ -312,7 +312,7 @@ TEST_CASE("what stands above may refuse at any step") {
 }
 
 TEST_CASE("limits of a session") {
-    auto options = Dialogue::defaults();
+    auto options = ServerDialogue::defaults();
     SUBCASE("errors") {
         options.max_errors = 3;
         auto d = greeted(options);
@@ -400,21 +400,21 @@ TEST_CASE("waiting: a wait goes on until something whole has come") {
 }
 
 TEST_CASE("PROXY header first") {
-    auto options = Dialogue::defaults();
+    auto options = ServerDialogue::defaults();
     options.proxy_header = true;
     options.implicit_tls = true;
-    Dialogue d(options);
+    ServerDialogue d(options);
     CHECK(code(d.say("PROXY TCP4 198.51.100.9 192.0.2.1 4711 25\r\n")) == 220);
     CHECK(d.session.peer().ip == "198.51.100.9");
     CHECK(d.session.peer().port == 4711);
-    Dialogue bad(options);
+    ServerDialogue bad(options);
     CHECK(bad.say("EHLO client.example\r\n").empty());
     CHECK(bad.closed);
     CHECK_FALSE(bad.security().empty());
 }
 
 TEST_CASE("XCLIENT from those who may") {
-    Dialogue d(Dialogue::defaults(), {.ip = "192.0.2.7", .may_xclient = true});
+    ServerDialogue d(ServerDialogue::defaults(), {.ip = "192.0.2.7", .may_xclient = true});
     CHECK(d.say("EHLO front.example\r\n").find("XCLIENT NAME ADDR") != std::string::npos);
     CHECK(code(d.say("XCLIENT FOO=1\r\n")) == 501);
     CHECK(code(d.say("XCLIENT ADDR=198.51.100.9 NAME=c.example HELO=c.example PROTO=SMTP LOGIN=joe\r\n")) == 220);
