@@ -46,7 +46,7 @@ verb_fmt() {
 # lint [all|FILE...]: without arguments, what differs from the main branch
 verb_lint() {
     locked packages "${lint_packages[@]}"
-    locked prepare main
+    locked prepare clang build.ninja # for its list of commands, one for each file
     local files base
     case ${1:-} in
     all) files=$(git ls-files -- '*.cpp') ;;
@@ -57,6 +57,6 @@ verb_lint() {
     *) files=$(printf '%s\n' "$@") ;;
     esac
     [[ -z $files ]] && return
-    xargs -r -P "$(nproc)" -n 1 clang-tidy-19 -p "$build" --quiet --extra-arg=-Wno-unknown-warning-option \
+    xargs -r -P "$(nproc)" -n 1 clang-tidy-19 -p "$build/clang" --quiet --extra-arg=-Wno-unknown-warning-option \
         <<<"$files" 2>&1 | { grep -vE '^[0-9]+ warnings? (and [0-9]+ errors? )?generated' || true; }
 }
