@@ -105,7 +105,7 @@ TEST_CASE("what several messages need is asked for before they are sent") {
 
 TEST_CASE("parts count together against the limit of a message") {
     ImapFixture f;
-    f.listener.imap.append_limit = 100;
+    f.listener.limits.append_limit = 100;
     auto client = f.in("INBOX");
     CHECK(has(f.say(*client, "a APPEND INBOX " + literal(std::string(60, 'x')) + "\r\n"), "a OK"));
     CHECK(has(

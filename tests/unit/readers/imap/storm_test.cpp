@@ -127,7 +127,7 @@ struct Client {
 class Storm {
 public:
     explicit Storm(std::uint32_t seed) : dice_(seed) {
-        f_.listener.imap.max_connections_per_client = 1000;
+        f_.listener.limits.max_connections_per_client = 1000;
         for (std::size_t i = 1; i < kBoxes.size(); ++i) {
             auto client = f_.in();
             f_.say(*client, "c CREATE " + kBoxes[i] + "\r\n");
