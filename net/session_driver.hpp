@@ -48,7 +48,7 @@ public:
         hurry_ = true;
         if (interrupted_) return;
         if (doing_ == Doing::reading) interrupt(Interruption::shutdown);
-        if (doing_ == Doing::writing || doing_ == Doing::handshake) stream_->close();
+        if (writing_beside_ || doing_ == Doing::writing || doing_ == Doing::handshake) stream_->close();
     }
 
 protected:
@@ -58,9 +58,10 @@ protected:
     template <class... Args>
     SessionDriver(SessionGroup& group, std::unique_ptr<Stream>&& stream, Args&&... machine)
         : group_(group),
+          loop_(stream->loop()),
           stream_(std::move(stream)),
           machine_(std::forward<Args>(machine)...),
-          began_(stream_->loop().now()) {}
+          began_(loop_.now()) {}
 
     // Performs one action of the machine after the other, until it wants to close.
     virtual Task<> converse() = 0;
@@ -133,10 +134,11 @@ protected:
         co_await stream_->shutdown(loop().now() + kFarewell);
     }
 
-    Loop& loop() const { return stream_->loop(); }
+    Loop& loop() const { return loop_; }
     bool reading() const { return doing_ == Doing::reading; }
 
     SessionGroup& group_;
+    Loop& loop_;
     std::unique_ptr<Stream> stream_;
     Machine machine_;
     const base::SteadyTime began_;

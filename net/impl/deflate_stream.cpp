@@ -7,12 +7,15 @@
 #include <span>
 #include <utility>
 
+#include "net/loop.hpp"
+
 namespace posthorn::net {
 namespace {
 
 constexpr int kRaw = -15;  // no header; the largest window, which the peer may use (RFC 4978 §3)
 constexpr int kOwnWindow = -13;
 constexpr int kOwnMemory = 6;  // zlib's memLevel: with that window 64 KiB
+constexpr int kInARow = 8;     // reads answered without one of the stream below
 
 Bytef* bytes_of(const char* text) { return reinterpret_cast<Bytef*>(const_cast<char*>(text)); }
 
@@ -32,6 +35,11 @@ public:
     }
 
     Task<IoResult> read_some(std::span<char> into, base::SteadyTime deadline) override {
+        // Little that came may be much that comes out, and none of it waits: others have their turn in between.
+        if (++in_a_row_ > kInARow) {
+            in_a_row_ = 0;
+            co_await yield(loop());
+        }
         while (true) {
             // Also without fresh input: zlib may hold octets for which the last caller had no room.
             in_.next_out = bytes_of(into.data());
@@ -44,6 +52,7 @@ public:
                 co_return IoResult{.status = IoStatus::error, .text = "what came is not deflated"};
             const auto got = co_await inner_->read_some(packed_, deadline);
             if (!got.ok()) co_return got;
+            in_a_row_ = 0;
             in_.next_in = bytes_of(packed_.data());
             in_.avail_in = static_cast<uInt>(got.size);
         }
@@ -95,6 +104,7 @@ private:
     }
 
     std::unique_ptr<Stream> inner_;
+    int in_a_row_ = 0;
     z_stream in_{};
     z_stream out_{};
     std::array<char, 4096> packed_;    // as it came

@@ -51,6 +51,11 @@ struct Pair {
     std::unique_ptr<Stream> server;
 };
 
+Task<> look(Loop& loop, const Heard* heard, std::size_t* seen) {
+    while (heard->text.empty()) co_await yield(loop);
+    *seen = heard->text.size();
+}
+
 std::string deflated(std::string_view text) {
     z_stream z{};
     deflateInit2(&z, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY);
@@ -105,4 +110,18 @@ TEST_CASE("what is not compressed ends the stream") {
     spawn(p.sim.at(0), "speak", speak(*p.plain, {"a1 NOOP\r\n\xff\xff\xff\xff"}));
     p.sim.run_until_idle();
     CHECK(heard.status == IoStatus::error);
+}
+
+TEST_CASE("little that becomes much leaves others their turn") {
+    Pair p;
+    Heard heard;
+    std::size_t seen = 0;
+    const std::string much(1 << 20, 'x');
+    spawn(p.sim.at(0), "listen", listen(*p.server, 100, &heard));
+    spawn(p.sim.at(0), "look", look(p.sim.at(0), &heard, &seen));
+    const auto packed = deflated(much);
+    spawn(p.sim.at(0), "speak", speak(*p.plain, {packed}));
+    p.sim.run_until_idle();
+    CHECK(heard.text.size() == much.size());
+    CHECK(seen < 10'000);
 }
