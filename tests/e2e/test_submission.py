@@ -192,7 +192,7 @@ def a_held_message_waits_for_its_time(t):
     client.mail(ANN, "far@example.net")
     assert client.data(b"Subject: second\r\n\r\nx\r\n").code == 250
     assert b"second" in peer.one().headers  # and the held one is not there
-    assert len(daemon.queue()) == 1
+    daemon.wait_queue(1)
 
 
 def recipients_of_our_own_are_known_at_rcpt(t):
