@@ -260,7 +260,7 @@ base::Result<void> Maildir::sweep(GarbageReport& report) {
         const auto path = root_ + "/tmp/" + name;
         const auto status = disk_.status(path);
         if (!status || !status->regular || status->modified_ms >= before) continue;
-        if (db().value("SELECT count(*) FROM maildir_staged WHERE base = ?", name) != 0) continue;
+        if (db().value("SELECT count(*) FROM maildir_staged WHERE base = ?", name) != 0 || db().error()) continue;
         if (disk_.unlink(path)) report.octets_freed += status->size;
     }
     return {};

@@ -95,6 +95,7 @@ private:
     base::Result<void> settle_name(MailboxId mailbox, Folder& folder, const File& known, Flags flags);
     base::Result<File> bring(Folder& folder, const Mailbox& mailbox, Uid uid, EmailId email, Flags flags);
     base::Result<void> take_away(MailboxId mailbox, Uid uid);
+    void clear_rolled_back();
     base::Result<void> clear_staged();
     base::Result<void> sync_touched();
     std::string wanted(Folder& folder, std::string_view base, std::string_view letters, Flags flags, bool fresh);

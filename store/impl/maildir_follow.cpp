@@ -35,6 +35,7 @@ std::string directory_of(const std::string& path) { return path.substr(0, path.r
 void Maildir::committed() {
     looking_ = false;
     if (done_ == index_->counters().modseq && added_.empty() && behind_.empty()) return;
+    clear_rolled_back();
     auto behind = std::exchange(behind_, {});
     auto done = follow(behind);
     if (auto good = db().take_error(); !good && done) done = good;
@@ -281,6 +282,7 @@ base::Result<void> Maildir::take_away(MailboxId mailbox, Uid uid) {
     if (!known || where == nullptr) return {};
     if (db().value("SELECT count(*) FROM membership WHERE mailbox = ? AND uid = ?", mailbox, uid) != 0) return {};
     const bool last = db().value("SELECT count(*) FROM email WHERE id = ? AND refs = 0", known->email) != 0;
+    if (const auto& error = db().error()) return std::unexpected(*error);
     auto path = at(where->path) + '/' + known->name;
     for (int attempt = 0; attempt < 3; ++attempt) {
         base::Result<void> done;
@@ -302,7 +304,16 @@ base::Result<void> Maildir::take_away(MailboxId mailbox, Uid uid) {
     return {};
 }
 
-// What came and was expunged before its file had a place; and what was rolled back.
+// What a unit that failed had added. The rest of it was promised: from here on drop() must not know of it.
+void Maildir::clear_rolled_back() {
+    for (const auto& [email, base] : std::exchange(added_, {})) {
+        const bool promised = staged(email) == base;  // another unit may have had the id again
+        if (db().error()) return;
+        if (!promised) (void)disk_.unlink(root_ + "/tmp/" + base);
+    }
+}
+
+// What came and was expunged before its file had a place.
 base::Result<void> Maildir::clear_staged() {
     std::vector<std::pair<EmailId, std::string>> left;
     {
@@ -312,13 +323,12 @@ base::Result<void> Maildir::clear_staged() {
     for (const auto& [email, base] : left) {
         const auto path = root_ + "/tmp/" + base;
         const bool dead = db().value("SELECT count(*) FROM email WHERE id = ?", email) != 0;
+        if (const auto& error = db().error()) return std::unexpected(*error);  // then nothing is known of it
         const auto done = dead ? disk_.rename(path, grave(email)) : disk_.unlink(path);
         if (!done && !missing(done)) return done;
         db().run("DELETE FROM maildir_staged WHERE email = ?", email);
         touched_.insert(account_folder_ + "/bodies");
     }
-    for (const auto& [email, base] : added_) (void)disk_.unlink(root_ + "/tmp/" + base);  // its name is another now
-    added_.clear();
     return {};
 }
 

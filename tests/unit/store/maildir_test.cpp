@@ -86,6 +86,16 @@ struct Mailroom : FileHarness {
         close();
         open();
     }
+    // Behind the store's back.
+    void sql(const std::string& text) {
+        close();
+        {
+            const auto db = base::sqlite::Database::open(account_folder() + "/index.sqlite");
+            (*db)->script(text);
+            REQUIRE((*db)->take_error());
+        }
+        open();
+    }
     std::string text_of(const Entry& entry) { return bytes(entry.email); }
     void clean() {
         const auto report = get(keeper().check(loop(), jane, true));
@@ -349,6 +359,40 @@ TEST_CASE("what was told as done is done after a crash that came before the file
     h.clean();
     h.look();
     CHECK(h.inbox().entries.size() == 1);
+    h.clean();
+}
+
+TEST_CASE("mail that was promised outlives what is refused before its file has a place") {
+    const base::log::Capture quiet;
+    Mailroom h;
+    h.deliver("first");
+    h.close();
+    auto* disk = new StumblingDisk;
+    h.disk.reset(disk);
+    h.open();
+    REQUIRE(h.inbox().entries.size() == 1);
+    std::vector<Added> added;
+    SUBCASE("because the disk refused") {
+        disk->no_rename = true;
+        added = h.get(h.store().append(h.loop(), h.jane, h.box().id, {h.message("second"), h.message("third")},
+                                       std::nullopt));
+        CHECK(quiet.contains("store.maildir_behind"));
+        CHECK(h.code(h.store().append(h.loop(), h.jane, 999, {h.message("refused")}, std::nullopt)) != 0);
+        disk->no_rename = false;
+    }
+    SUBCASE("because the index did") {
+        h.sql("CREATE TRIGGER refuse BEFORE INSERT ON maildir_file BEGIN SELECT RAISE(ABORT, 'refused'); END");
+        added = h.get(h.store().append(h.loop(), h.jane, h.box().id, {h.message("second"), h.message("third")},
+                                       std::nullopt));
+        CHECK(quiet.contains("store.maildir_behind"));
+        h.sql("DROP TRIGGER refuse");
+    }
+    h.look();
+    REQUIRE(h.inbox().entries.size() == 3);
+    CHECK(h.bytes(added.at(0).email) == "second");
+    CHECK(h.bytes(added.at(1).email) == "third");
+    CHECK(h.names().size() == 3);
+    CHECK(fs::is_empty(h.maildir() + "/tmp"));
     h.clean();
 }
 
