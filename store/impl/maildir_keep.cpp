@@ -42,7 +42,7 @@ void Maildir::check(bool read, CheckReport& report) {
     const auto unknown = orphans();
     for (const auto id : unknown ? *unknown : std::vector<EmailId>()) {
         ++report.orphans;
-        find(report, fmt::format("bodies/{:016x}.eml belongs to no expunged email", id));
+        find(report, fmt::format("bodies/{:016x}.eml belongs to no email", id));
     }
 }
 
@@ -51,10 +51,12 @@ base::Result<std::vector<EmailId>> Maildir::orphans() {
     if (!graves) return std::unexpected(graves.error());
     auto out = (*graves)->large();
     if (!out) return out;
-    std::set<EmailId> dead;
-    auto rows = db().query("SELECT id FROM email WHERE refs = 0");
-    while (rows.next()) dead.insert(rows.uinteger(0));
-    std::erase_if(*out, [&](EmailId id) { return dead.contains(id); });
+    // Also one that was brought back, or is in use again: its file may not have followed yet.
+    std::set<EmailId> known;
+    auto rows = db().query("SELECT id FROM email");
+    while (rows.next()) known.insert(rows.uinteger(0));
+    if (const auto& error = db().error()) return std::unexpected(*error);
+    std::erase_if(*out, [&](EmailId id) { return known.contains(id); });
     return out;
 }
 

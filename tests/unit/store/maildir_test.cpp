@@ -396,6 +396,31 @@ TEST_CASE("mail that was promised outlives what is refused before its file has a
     h.clean();
 }
 
+TEST_CASE("a repair spares mail that was brought back and has not left its grave") {
+    const base::log::Capture quiet;
+    Mailroom h;
+    h.deliver("one");
+    h.deliver("two");
+    h.close();
+    auto* disk = new StumblingDisk;
+    h.disk.reset(disk);
+    h.open();
+    const auto start = h.loops.clock().wall();
+    h.get(h.store().expunge(h.loop(), h.jane, h.box().scope(), {1}, false));
+    disk->no_rename = true;
+    CHECK(h.get(h.keeper().undelete(h.loop(), h.jane, start)) == 1);
+    CHECK(quiet.contains("store.maildir_behind"));
+    std::ofstream(h.account_folder() + "/bodies/00000000000003e7.eml") << "nobody's";
+    CHECK(h.get(h.keeper().repair(h.loop(), h.jane)).orphans_removed == 1);
+    disk->no_rename = false;
+    const auto inbox = h.inbox();
+    REQUIRE(inbox.entries.size() == 2);
+    CHECK(h.text_of(inbox.entries[1]) == "one");
+    h.look();
+    CHECK(h.inbox().entries.size() == 2);
+    h.clean();
+}
+
 TEST_CASE("what the files have done and the index forgot is not done twice") {
     Mailroom h;
     const auto added = h.deliver("one");
