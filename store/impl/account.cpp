@@ -100,8 +100,11 @@ void Account::work_on(std::deque<Work>& works) {
             works.pop_front();
             continue;
         }
-        hear();
-        if (!open_) continue;
+        if (auto heard = hear(); !heard) {
+            works.front().end(&heard.error());
+            works.pop_front();
+            continue;
+        }
         const auto kind = works.front().kind;
         if (kind == Work::Kind::read || kind == Work::Kind::alone) {
             auto work = std::move(works.front());
@@ -125,10 +128,11 @@ void Account::work_on(std::deque<Work>& works) {
     }
 }
 
-// What others did to the files goes into the index before anything is asked of it.
-void Account::hear() {
-    bool good = true;
-    while (good && open_ && open_->bodies().news()) {
+// What others did to the files goes into the index before anything is asked of it. An error: the account was closed for
+// it, and would be again.
+base::Result<void> Account::hear() {
+    base::Result<void> done;
+    while (done && open_->bodies().news()) {
         std::vector<Work> one;
         one.push_back({.kind = Work::Kind::write,
                        .run = [](OpenAccount* open) -> std::optional<base::Error> {
@@ -137,15 +141,17 @@ void Account::hear() {
                            return std::nullopt;
                        },
                        .end =
-                           [this, &good](const base::Error* error) {
+                           [this, &done](const base::Error* error) {
                                if (error == nullptr) return;
-                               good = false;
+                               done = std::unexpected(*error);
                                base::log::warning("store.news_failed",
                                                   {{"account", name_.text()}, {"error", error->log_text}});
                            }});
         write_group(one);
-        if (spoiled_) close_now();
     }
+    if (!spoiled_) return {};
+    close_now();
+    return done;
 }
 
 base::Result<void> Account::make_ready() {

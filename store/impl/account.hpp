@@ -76,7 +76,7 @@ private:
     void turn();
     base::Result<void> make_ready();
     void work_on(std::deque<Work>& works);
-    void hear();
+    base::Result<void> hear();
     void write_group(std::vector<Work>& group);
     // The errors of the group's members; those that went well have none.
     std::vector<std::optional<base::Error>> run_group(std::vector<Work>& group);

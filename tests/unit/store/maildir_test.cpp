@@ -421,6 +421,32 @@ TEST_CASE("a repair spares mail that was brought back and has not left its grave
     h.clean();
 }
 
+TEST_CASE("an index that fails each time it hears of the files ends what is asked of it") {
+    const base::log::Capture quiet;
+    Mailroom h;
+    h.deliver("one");
+    h.close();
+    const auto path = h.account_folder() + "/index.sqlite";
+    std::int64_t size = 0;
+    std::int64_t page = 0;
+    {
+        const auto db = base::sqlite::Database::open(path);
+        size = (*db)->value("PRAGMA page_size");
+        page = (*db)->value("SELECT rootpage FROM sqlite_schema WHERE name = 'maildir_folder'");
+        REQUIRE(page > 1);
+    }
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp((page - 1) * size);
+    file << std::string(static_cast<std::size_t>(size), '\0') << std::flush;
+    REQUIRE(file.good());
+    h.open();
+    const auto raises = h.high_water.raises;
+    for (int i = 0; i < 2; ++i) CHECK(h.code(h.store().mailboxes(h.loop(), h.jane)) == EUCLEAN);
+    CHECK(h.high_water.raises - raises <= 2);
+    CHECK(h.get(h.keeper().repair(h.loop(), h.jane)).index_was_lost);
+    CHECK(h.inbox().entries.size() == 1);
+}
+
 TEST_CASE("what the files have done and the index forgot is not done twice") {
     Mailroom h;
     const auto added = h.deliver("one");
