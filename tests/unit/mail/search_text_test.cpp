@@ -43,6 +43,7 @@ TEST_CASE("the words of an HTML text") {
     CHECK(words_of("x<!-- a > b -- c -->y<!---->z") == "x y z");
     CHECK(words_of("1<style type=x>p{}</style>2<SCRIPT>if (a</b) \"</\"</sCript >3") == "1  2  3");
     CHECK(words_of("<header>h</header><scripts>s") == " h  s");
+    CHECK(words_of("1</style>2</SCRIPT>3<style>x</style>4") == "1 2 3  4");  // an end without a start hides nothing
     CHECK(words_of("a < b & c <3 d<") == "a < b & c <3 d<");
     CHECK(words_of("&lt;b&gt; &amp;amp; &uuml;&Uuml;&#xe9;&#8364;&nbsp;.") ==
           "<b> &amp; \xc3\xbc\xc3\x9c\xc3\xa9\xe2\x82\xac\xc2\xa0.");
