@@ -13,6 +13,11 @@ constexpr std::size_t kUnread = 64;                               // messages to
 constexpr std::uint64_t kUnreadOctets = std::uint64_t{4} << 20U;  // and octets of them,
 constexpr std::uint64_t kTextOctets = std::uint64_t{4} << 20U;    // of known texts
 
+// Why was logged.
+std::unexpected<base::Error> cannot_be_opened() {
+    return base::fail(base::ErrorKind::temporary, "the full-text index cannot be opened");
+}
+
 // Opens what it has not opened just before.
 class Opener {
 public:
@@ -197,10 +202,11 @@ void forget_texts(OpenAccount& open, const std::vector<Located>& emails) {
     if (auto done = search->remove(ids); !done) open.search_failed(done.error());
 }
 
-Behind look_behind(OpenAccount& open, bool make, std::size_t limit) {
+base::Result<Behind> look_behind(OpenAccount& open, bool make, std::size_t limit) {
     auto* search = open.search(make);
-    if (search == nullptr) return {};
+    if (search == nullptr && make) return cannot_be_opened();
     Behind out;
+    if (search == nullptr) return out;
     Opener opener(open);
     SearchIndex::Cursor cursor(*search);
     for (const auto& one : open.index().living(IdSet::of(search->upto() + 1, UINT64_MAX), limit)) {
@@ -209,19 +215,20 @@ Behind look_behind(OpenAccount& open, bool make, std::size_t limit) {
         if (cursor.find(one.email) == nullptr) opener.add(one, true);
     }
     out.unread = std::move(opener.unread);
-    if (auto good = search->db().take_error(); good)
-        return out;
-    else
+    if (auto good = search->db().take_error(); !good) {
         open.search_failed(good.error());
-    return {};
+        return std::unexpected(good.error());
+    }
+    return out;
 }
 
-void caught_up(OpenAccount& open, const std::vector<Doc>& docs, EmailId upto) {
+base::Result<void> caught_up(OpenAccount& open, const std::vector<Doc>& docs, EmailId upto) {
     auto* search = open.search(false);
-    if (search == nullptr) return;
+    if (search == nullptr) return cannot_be_opened();
     auto done = search->add(docs);
     if (done) done = search->set_upto(upto);
     if (!done) open.search_failed(done.error());
+    return done;
 }
 
 }  // namespace posthorn::store

@@ -41,8 +41,8 @@ struct Behind {
     std::vector<Unread> unread;
     EmailId upto = 0;  // the last that was looked at; 0: there is no more, or no index
 };
-Behind look_behind(OpenAccount& open, bool make, std::size_t limit);
-// `upto`: as it was answered.
-void caught_up(OpenAccount& open, const std::vector<Doc>& docs, EmailId upto);
+base::Result<Behind> look_behind(OpenAccount& open, bool make, std::size_t limit);
+// `upto`: as it was answered. After an error the same messages are behind as before.
+base::Result<void> caught_up(OpenAccount& open, const std::vector<Doc>& docs, EmailId upto);
 
 }  // namespace posthorn::store

@@ -89,8 +89,7 @@ Store::Task<std::uint64_t> SqliteStore::index_step(net::Loop& loop, Account acco
     if (!docs) co_return std::unexpected(docs.error());
     const auto count = docs->size();
     auto keep = [docs = *std::move(docs), upto](OpenAccount& open) -> base::Result<void> {
-        caught_up(open, docs, upto);
-        return {};
+        return caught_up(open, docs, upto);
     };
     auto kept = co_await in_turn<void>(loop, std::move(account), Work::Kind::read, std::move(keep));
     if (!kept) co_return std::unexpected(kept.error());
@@ -129,7 +128,7 @@ net::Task<> SqliteStore::index_all(net::Loop& loop, std::shared_ptr<const std::a
             for (bool more = true; more;) {
                 const auto some = co_await index_step(loop, name, make);
                 if (!*alive) co_return;
-                more = some && *some > 0;
+                more = some && *some > 0;  // after an error not before something happens in it
                 co_await net::sleep_until(loop, loop.now() + config.search_pause);
                 if (!*alive) co_return;
             }

@@ -218,6 +218,42 @@ TEST_CASE("with search_index = always each account's mail is taken in, in the ba
     CHECK(h.texts() == 7);
 }
 
+TEST_CASE("a full-text index that cannot be written holds up no other account's") {
+    const base::log::Capture quiet;
+    Config config;
+    config.search_index = Config::SearchIndex::always;
+    Searching h(config);
+    h.keeper().start(h.loop());
+    h.deliver("Subject: one\r\n\r\nx\r\n");
+    h.loops.run_for(std::chrono::seconds(30));
+    REQUIRE(h.texts() == 1);
+    h.close();
+    h.change("CREATE TRIGGER full BEFORE INSERT ON doc BEGIN SELECT RAISE(ABORT, 'full'); END");
+    h.open();
+    h.keeper().start(h.loop());
+    h.deliver("Subject: two\r\n\r\nx\r\n");
+    const std::vector<std::string> others{"a", "b", "c", "d", "e", "f", "g", "h"};  // some come after jane
+    for (const auto& local : others)
+        h.get(h.store().deliver(h.loop(), {local, "example.org"}, h.delivery("Subject: s\r\n\r\nx\r\n")));
+    h.loops.run_for(std::chrono::seconds(60));
+    CHECK(quiet.contains("store.search_index_failed"));
+    for (const auto& local : others) {
+        CAPTURE(local);
+        CHECK(fs::exists(fs::path(h.account_folder()).parent_path() / local / "search.sqlite"));
+    }
+    CHECK(h.find("two") == "2");
+}
+
+TEST_CASE("a full-text index that cannot be made is no success") {
+    const base::log::Capture quiet;
+    Searching h;
+    h.deliver("Subject: one\r\n\r\nx\r\n");
+    fs::create_directory(h.file());
+    CHECK(!h.await(h.keeper().reindex(h.loop(), h.jane)).has_value());
+    fs::remove(h.file());
+    CHECK(h.get(h.keeper().reindex(h.loop(), h.jane)) == 1);
+}
+
 TEST_CASE("mail that is gone for good leaves the full-text index") {
     Config config;
     config.undelete_grace = base::Duration::zero();
