@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <cerrno>
 
+#include "base/log.hpp"
 #include "control/arguments.hpp"
 #include "control/mail_commands.hpp"
 
@@ -43,7 +45,11 @@ public:
         co_return co_await begin(loop);
     }
     Value info() const override {
-        return Value::map().set("messages", messages_).set("gone", gone_).set("size", octets_);
+        return Value::map()
+            .set("messages", messages_)
+            .set("gone", gone_)
+            .set("damaged", damaged_)
+            .set("size", octets_);
     }
 
 private:
@@ -82,8 +88,12 @@ private:
         const auto& message = batch_[at_++];
         auto body = co_await store_.open(loop, account_, message.entry.email);
         if (!body) {
-            if (!store::is_missing(body.error())) co_return std::unexpected(body.error());
-            ++gone_;  // expunged meanwhile
+            if (store::is_missing(body.error()))
+                ++gone_;  // expunged meanwhile
+            else if (body.error().code == EUCLEAN)
+                tell_damaged(message.entry.uid, body.error());
+            else
+                co_return std::unexpected(body.error());
             co_return Value::list();
         }
         body_ = std::move(*body);
@@ -98,6 +108,14 @@ private:
                       .set("size", body_->size())
                       .set("flags", flags_view(message.entry.flags, keywords_)));
         co_return items;
+    }
+
+    // The rest of the mail is to be had all the same.
+    void tell_damaged(store::Uid uid, const base::Error& error) {
+        ++damaged_;
+        base::log::warning(
+            "store.export_damaged",
+            {{"account", account_.text()}, {"mailbox", mailbox_.name}, {"uid", uid}, {"error", error.log_text}});
     }
 
     net::Task<Next> piece(net::Loop& loop) {
@@ -126,6 +144,7 @@ private:
     std::uint64_t offset_ = 0;
     std::uint64_t messages_ = 0;
     std::uint64_t gone_ = 0;
+    std::uint64_t damaged_ = 0;
     std::uint64_t octets_ = 0;
 };
 

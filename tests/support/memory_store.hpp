@@ -14,7 +14,7 @@
 
 namespace posthorn::test {
 
-class MemoryStore final : public store::Store {
+class MemoryStore : public store::Store {
 public:
     MemoryStore();
     ~MemoryStore() override;
