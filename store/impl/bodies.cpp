@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/crc32c.hpp"
+#include "store/impl/index.hpp"
 #include "store/impl/refuse.hpp"
 
 namespace posthorn::store {
@@ -122,6 +123,11 @@ base::Result<Place> Bodies::add(const BodyNote& note, std::string_view prefix, c
     if (!file_ || (end_ + gathered_.size() >= pack_size_ && gathered_.empty())) {
         if (auto ready = next_pack(); !ready) return std::unexpected(ready.error());
     }
+    // Of another message of this transaction, which was rolled back alone: a repair would take it for this one.
+    if (adopted_.contains(note.email)) {
+        if (auto gone = remove_large(note.email); !gone) return std::unexpected(gone.error());
+        adopted_.erase(note.email);
+    }
     const auto header = gathered_.size();
     Place place{number_, end_ + header + kHeader, prefix.size() + source.size(), 0};
     gathered_.resize(header + kHeader);
@@ -147,6 +153,7 @@ base::Result<Place> Bodies::adopt(const BodyNote& note, const std::string& stage
                                   std::uint32_t crc) {
     if (auto moved = disk_.rename(staged, large_path(note.email)); !moved) return std::unexpected(moved.error());
     folder_dirty_ = true;
+    adopted_.insert(note.email);
     return Place{0, 0, size, crc};
 }
 
@@ -180,6 +187,11 @@ std::vector<std::string> Bodies::leave() {
 void Bodies::drop() {
     gathered_.clear();
     if (gathered_.capacity() > kPiece) gathered_.shrink_to_fit();
+}
+
+void Bodies::committed() {
+    const auto first_free = index_->counters().next_id;
+    std::erase_if(adopted_, [&](EmailId email) { return email < first_free || remove_large(email); });
 }
 
 base::Result<std::shared_ptr<base::File>> Bodies::open(EmailId email, const Place& place) {

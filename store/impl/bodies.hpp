@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,8 @@ public:
     // After an error the pack is left behind.
     base::Result<void> sync() override;
     void drop() override;
-    void committed() override {}
+    // The large files of what was rolled back go: their ids are given again.
+    void committed() override;
     bool news() override { return false; }
     base::Result<void> take_news() override { return {}; }
 
@@ -75,6 +77,7 @@ private:
     std::uint64_t end_ = 0;             // octets of it that are written
     std::string gathered_;              // behind end_
     bool folder_dirty_ = false;
+    std::set<EmailId> adopted_;  // large bodies whose rows may yet be rolled back
     std::uint64_t read_number_ = 0;  // of the pack that was last read, other than the one written to
     std::shared_ptr<base::File> read_file_;
 };

@@ -62,7 +62,8 @@ base::Result<void> put_aside(Shared& shared, const std::string& folder) {
 }
 
 // Of those with the same id the last: an id is given again when what first had it was rolled back, and a body that was
-// moved is in a later pack.
+// moved is in a later pack. A large body is no older than one of its id in a pack: of those that were rolled back no file
+// is left.
 base::Result<std::map<EmailId, FoundBody>> all_found(const Bodies& bodies) {
     std::map<EmailId, FoundBody> out;
     const auto packs = bodies.packs();

@@ -1,6 +1,7 @@
 // What becomes of mail when the disk under the bodies fails: at each operation in turn.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/log.hpp"
@@ -99,6 +100,20 @@ TEST_CASE("what was answered is there, what failed is not, wherever the disk fai
         }
         CHECK(failed > 15);
     }
+}
+
+TEST_CASE("a large body that was rolled back leaves nothing under an id that is given again") {
+    const base::log::Capture quiet;
+    FaultHarness h;
+    auto bad = h.message("small");
+    bad.keywords = {"no keyword"};
+    CHECK(h.code(h.store().append(h.loop(), h.jane, 1, {h.message(std::string(5000, 'l')), bad}, std::nullopt)) ==
+          EINVAL);
+    const auto left = h.disk.list(h.folder.path + "/example.org/jane/bodies");
+    REQUIRE(left);
+    CHECK(std::ranges::none_of(*left, [](const auto& name) { return name.ends_with(".eml"); }));
+    h.deliver_one("small, and acknowledged");
+    check_kept(h);
 }
 
 TEST_CASE("a repair that cannot list the bodies drops nothing") {
