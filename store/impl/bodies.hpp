@@ -42,7 +42,7 @@ public:
     base::Result<void> remove(EmailId email, const Place& place) override;
     base::Result<void> sweep(GarbageReport& report) override;  // garbage.cpp
     void check(bool read, CheckReport& report) override;       // check.cpp
-    base::Result<std::vector<EmailId>> mend(RepairReport& report) override;
+    base::Result<std::vector<EmailId>> mend(RepairReport& report, ModSeq used) override;
     base::Result<void> reconcile(RepairReport& report) override;  // repair.cpp
     // Looks at the pack again before it is written to: one that has a link elsewhere is not.
     std::vector<std::string> leave() override;

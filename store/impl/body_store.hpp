@@ -70,8 +70,8 @@ public:
     virtual void check(bool read, CheckReport& report) = 0;
     // Within a transaction, of an index that was made anew or begun with a snapshot (RepairReport::index_was_lost), or
     // of one that opened: rows for bodies it does not know, none for those that are lost. Answers files that belong to
-    // no email.
-    virtual base::Result<std::vector<EmailId>> mend(RepairReport& report) = 0;
+    // no email. `used`: how far modseq may have come before the index was lost.
+    virtual base::Result<std::vector<EmailId>> mend(RepairReport& report, ModSeq used) = 0;
     // Within a transaction, of an index that is an older copy: rows for bodies newer than it, before anything takes them for
     // dead. A kind that hears of unknown files anyway has nothing to do.
     virtual base::Result<void> reconcile(RepairReport&) { return {}; }

@@ -107,6 +107,8 @@ public:
     // Compares with the mark of this account; an old copy is put into order. `last`: the modseq this process saw last;
     // `made`: it is no copy, it was made just now.
     base::Result<void> put_into_order(const Mark& mark, ModSeq last, bool made);
+    // No id that may have been given by the time modseq was `used` is given again. Within a transaction.
+    void skip_ids(ModSeq used);
     // Room for `count` UIDs and ids, durable here; nothing: there is enough. Outside of a transaction. The answer goes
     // into the mark before any of it is used.
     base::Result<std::optional<Mark>> reserve(std::uint64_t count, bool fresh);

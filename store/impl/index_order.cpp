@@ -54,6 +54,10 @@ base::Result<void> Index::put_into_order(const Mark& mark, ModSeq last, bool mad
     return all.commit();
 }
 
+void Index::skip_ids(ModSeq used) {
+    if (used > counters_.modseq) counters_.next_id += used - counters_.modseq;
+}
+
 base::Result<std::optional<Mark>> Index::reserve(std::uint64_t count, bool fresh) {
     const auto need = counters_.modseq + count + kHeadroom;
     const auto validity = std::max(seconds(clock_), counters_.uid_validity) + kValidityHeadroom;

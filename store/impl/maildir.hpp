@@ -41,7 +41,7 @@ public:
     base::Result<void> remove(EmailId email, const Place& place) override;
     base::Result<void> sweep(GarbageReport& report) override;
     void check(bool read, CheckReport& report) override;  // maildir_keep.cpp
-    base::Result<std::vector<EmailId>> mend(RepairReport& report) override;
+    base::Result<std::vector<EmailId>> mend(RepairReport& report, ModSeq used) override;
     std::vector<std::string> leave() override;
 
 private:

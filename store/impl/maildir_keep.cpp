@@ -60,8 +60,9 @@ base::Result<std::vector<EmailId>> Maildir::orphans() {
     return out;
 }
 
-base::Result<std::vector<EmailId>> Maildir::mend(RepairReport& report) {
+base::Result<std::vector<EmailId>> Maildir::mend(RepairReport& report, ModSeq used) {
     if (!report.index_was_lost) return orphans();  // the rest is seen to at each opening
+    index_->skip_ids(used);                        // no file tells the id it had
     const auto before = index_->counters().messages;
     while (news()) {
         if (auto taken = take_news(); !taken) return std::unexpected(taken.error());

@@ -172,10 +172,10 @@ base::Result<void> put_in_place(Shared& shared, const std::string& folder, const
 
 // Answers the orphans.
 base::Result<std::vector<EmailId>> repair_rows(Index& index, BodyStore& bodies, const base::Clock& clock,
-                                               RepairReport& report) {
+                                               ModSeq used, RepairReport& report) {
     if (auto done = bodies.attach(index); !done) return std::unexpected(done.error());
     Transaction all(index.db());
-    auto unknown = bodies.mend(report);
+    auto unknown = bodies.mend(report, used);
     if (!unknown) return unknown;
     index.write_counters();
     report.counted_anew = count_anew(index, clock.wall());
@@ -204,7 +204,7 @@ base::Result<void> Bodies::reconcile(RepairReport& report) {
     return {};
 }
 
-base::Result<std::vector<EmailId>> Bodies::mend(RepairReport& report) {
+base::Result<std::vector<EmailId>> Bodies::mend(RepairReport& report, ModSeq) {
     if (report.index_was_lost) {
         if (auto done = reconcile(report); !done) return std::unexpected(done.error());
     }
@@ -233,7 +233,9 @@ base::Result<RepairReport> repair_account(const std::shared_ptr<Shared>& shared,
     {
         auto opened = Index::open(work, name, shared->clock, report.index_was_lost);
         if (!opened) return std::unexpected(opened.error());
-        auto found = repair_rows(**opened, **bodies, shared->clock, report);
+        const auto mark = shared->high_water != nullptr ? shared->high_water->get(name) : Mark{};
+        if (!mark) return std::unexpected(mark.error());
+        auto found = repair_rows(**opened, **bodies, shared->clock, std::max(mark->modseq, last), report);
         if (!found) return std::unexpected(found.error());
         unknown = *std::move(found);
     }
