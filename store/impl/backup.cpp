@@ -13,6 +13,8 @@ namespace posthorn::store {
 
 namespace {
 
+constexpr int kPasses = 100;  // over a folder whose files others rename meanwhile
+
 // A link, or where there can be none (another filesystem) a copy, synced.
 base::Result<void> link_or_copy(const std::string& from, const std::string& to) {
     if (::link(from.c_str(), to.c_str()) == 0) return {};
@@ -36,11 +38,23 @@ base::Result<void> link_or_copy(const std::string& from, const std::string& to) 
 // What others keep in a Maildir for themselves they may change in place: a link would change with it.
 bool belongs(const std::string& name) { return !name.starts_with("dovecot") || name == "dovecot-keywords"; }
 
+// Neither a file nor a folder, as a link: it stays behind.
+bool something_else(const std::string& path) {
+    using enum std::filesystem::file_type;
+    std::error_code ignored;
+    const auto type = std::filesystem::symlink_status(path, ignored).type();
+    return type != regular && type != directory && type != not_found && type != none;
+}
+
 base::Result<void> take_files(base::Disk& disk, const std::string& from, const std::string& to,
                               BackupReport& report) {
     if (auto made = disk.make_directory(to, 0700); !made) return made;
     // A file that another renames meanwhile is found under its new name in the next pass.
+    int passes = 0;
     for (bool again = true; again;) {
+        if (++passes > kPasses)
+            return base::fail(base::ErrorKind::temporary,
+                              from + ": its files change faster than they can be taken");
         again = false;
         const auto names = disk.list(from);
         if (!names) return std::unexpected(names.error());
@@ -48,7 +62,8 @@ base::Result<void> take_files(base::Disk& disk, const std::string& from, const s
             const auto source = from + '/' + name;
             const auto target = to + '/' + name;
             const auto status = disk.status(source);
-            if (!belongs(name) || (status && disk.status(target) && status->regular)) continue;
+            if (!belongs(name) || (status && !status->regular && something_else(source))) continue;
+            if (status && disk.status(target) && status->regular) continue;
             auto done = !status           ? base::Result<void>(std::unexpected(status.error()))
                         : status->regular ? link_or_copy(source, target)
                         : from.ends_with("/tmp") || name == "tmp" ? disk.make_directory(target, 0700)

@@ -552,6 +552,22 @@ TEST_CASE("an account with a Maildir is backed up, restored, and its mail brough
     h.clean();
 }
 
+TEST_CASE("a backup passes over links in a Maildir") {
+    const base::log::Capture quiet;
+    Mailroom h;
+    h.deliver("one");
+    fs::create_directory(h.folder.path + "/elsewhere");
+    std::ofstream(h.folder.path + "/elsewhere/file") << "not mail";
+    fs::create_symlink(h.folder.path + "/nowhere", h.maildir() + "/cur/dangling");
+    fs::create_symlink(h.folder.path + "/nowhere", h.maildir() + "/dangling");
+    fs::create_symlink(h.folder.path + "/elsewhere", h.maildir() + "/linked");
+    const auto folder = h.folder.path + "/backup";
+    CHECK(h.get(h.keeper().backup(h.loop(), h.jane, folder)).messages == 1);
+    CHECK(fs::symlink_status(folder + "/Maildir/dangling").type() == fs::file_type::not_found);
+    CHECK(fs::symlink_status(folder + "/Maildir/cur/dangling").type() == fs::file_type::not_found);
+    CHECK_FALSE(fs::exists(folder + "/Maildir/linked"));
+}
+
 TEST_CASE("a data folder of the other kind of store is refused") {
     for (const auto made : {BackendKind::packs, BackendKind::maildir}) {
         Config config;
