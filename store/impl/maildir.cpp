@@ -56,18 +56,26 @@ base::Result<void> Maildir::make_folders(const std::string& path, const std::str
     if (disk_.status(folder + "/cur") && disk_.status(folder + "/new") && disk_.status(folder + "/tmp")) return {};
     if (auto made = disk_.make_directory(folder, 0700); !made) return made;
     if (!path.empty() && !disk_.status(folder + "/maildirfolder")) {
-        const auto marker = disk_.open(folder + "/maildirfolder", base::OpenMode::create);
-        if (!marker) return std::unexpected(marker.error());
-        if (maildir::named_by_sum(path)) {
-            if (auto done = (*marker)->write(0, name); !done) return done;
-            if (auto done = (*marker)->sync(); !done) return done;
-        }
+        if (auto done = write_marker(folder, maildir::named_by_sum(path) ? name : std::string()); !done)
+            return done;
     }
     for (const auto* part : kParts) {
         if (auto made = disk_.make_directory(folder + part, 0700); !made) return made;
     }
     if (auto done = disk_.sync_directory(folder); !done) return done;
     return disk_.sync_directory(path.empty() ? account_folder_ : root_);
+}
+
+// "maildirfolder": it tells that this is one, and the mailbox where the folder's name does not.
+base::Result<void> Maildir::write_marker(const std::string& folder, const std::string& name) {
+    const auto fresh = folder + "/maildirfolder.new";
+    if (auto gone = disk_.unlink(fresh); !gone && gone.error().code != ENOENT) return gone;
+    const auto marker = disk_.open(fresh, base::OpenMode::create);
+    if (!marker) return std::unexpected(marker.error());
+    if (auto done = (*marker)->write(0, name); !done) return done;
+    if (auto done = (*marker)->sync(); !done) return done;
+    if (auto done = disk_.rename(fresh, folder + "/maildirfolder"); !done) return done;
+    return disk_.sync_directory(folder);
 }
 
 base::Result<void> Maildir::attach(Index& index) {

@@ -80,6 +80,7 @@ private:
     // By the base of a file whose name has changed; "": it is not there.
     std::string find_name(const Folder& folder, std::string_view base);
     base::Result<void> make_folders(const std::string& path, const std::string& name);
+    base::Result<void> write_marker(const std::string& folder, const std::string& name);
     base::Result<std::string> stage(const BodyNote& note, std::uint64_t size);
     base::Result<std::string> path_of(EmailId email);  // where its bytes are; ENOENT
     void listen(const std::string& path);
@@ -89,7 +90,7 @@ private:
     Todo todo();
     base::Result<void> follow_mailboxes(const std::set<MailboxId>& mailboxes, std::vector<MailboxId>& removed);
     base::Result<void> make_folder(MailboxId mailbox, const std::string& name);
-    base::Result<void> rename_folder(MailboxId mailbox, const std::string& to);
+    base::Result<void> rename_folder(MailboxId mailbox, const std::string& to, const std::string& name);
     base::Result<void> remove_folder(MailboxId mailbox);
     base::Result<void> settle(MailboxId mailbox, Uid uid);
     base::Result<void> settle_name(MailboxId mailbox, Folder& folder, const File& known, Flags flags);

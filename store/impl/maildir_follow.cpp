@@ -115,7 +115,7 @@ Maildir::Todo Maildir::todo() {
 
 base::Result<void> Maildir::follow_mailboxes(const std::set<MailboxId>& mailboxes,
                                              std::vector<MailboxId>& removed) {
-    std::vector<std::pair<MailboxId, std::string>> renamed;
+    std::map<MailboxId, std::pair<std::string, std::string>> renamed;  // the folder, the mailbox
     for (const auto id : mailboxes) {
         const auto box = index_->mailbox(id);
         const auto* known = folder(id);
@@ -125,15 +125,16 @@ base::Result<void> Maildir::follow_mailboxes(const std::set<MailboxId>& mailboxe
             if (auto made = make_folder(id, box->name); !made) return made;
         } else if (const auto to = maildir::folder_of(box->name);
                    to != known->path && maildir::mailbox_of(known->path) != box->name) {
-            renamed.emplace_back(id, to);
+            renamed.emplace(id, std::pair(to, box->name));
         }
     }
     // Names may go round among them: who is in another's way steps aside first.
-    for (const auto& [id, to] : renamed) {
+    for (const auto& [id, names] : renamed) {
+        const auto& [to, name] = names;
         if (const auto other = mailbox_at(to); other && *other != id) {
-            if (auto done = rename_folder(*other, ".-" + std::to_string(*other)); !done) return done;
+            if (auto done = rename_folder(*other, ".-" + std::to_string(*other), {}); !done) return done;
         }
-        if (auto done = rename_folder(id, to); !done) return done;
+        if (auto done = rename_folder(id, to, name); !done) return done;
     }
     return {};
 }
@@ -149,7 +150,7 @@ base::Result<void> Maildir::make_folder(MailboxId mailbox, const std::string& na
     return {};
 }
 
-base::Result<void> Maildir::rename_folder(MailboxId mailbox, const std::string& to) {
+base::Result<void> Maildir::rename_folder(MailboxId mailbox, const std::string& to, const std::string& name) {
     auto* known = folder(mailbox);
     const bool there = static_cast<bool>(disk_.status(at(known->path)));
     const bool target = static_cast<bool>(disk_.status(at(to)));
@@ -163,6 +164,9 @@ base::Result<void> Maildir::rename_folder(MailboxId mailbox, const std::string& 
         if (!target) return {};
     } else if (auto done = disk_.rename(at(known->path), at(to)); !done) {
         return done;
+    }
+    if (maildir::named_by_sum(to)) {
+        if (auto done = write_marker(at(to), name); !done) return done;
     }
     db().run("UPDATE maildir_folder SET path = ? WHERE mailbox = ?", to, mailbox);
     folders_.erase(mailbox);

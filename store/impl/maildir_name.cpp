@@ -15,7 +15,9 @@ constexpr std::string_view kOurs = ".posthorn";
 constexpr std::string_view kInfo = ":2,";
 constexpr std::string_view kSumFolder = ".=";  // no modified UTF-7 of ours begins so
 constexpr std::size_t kMaxFolder = 200;        // octets; a file system takes 255
-constexpr std::string_view kDots = ".";        // parts levels, so that within one it is encoded
+// Parts levels, so that within one it is encoded; and what none begins with, for the sum's sake.
+constexpr std::string_view kDots = ".";
+constexpr std::string_view kDotsAndSum = ".=";
 constexpr std::pair<char, Flags> kSystem[] = {
     {'D', flag::draft}, {'F', flag::flagged}, {'R', flag::answered}, {'S', flag::seen}, {'T', flag::deleted}};
 
@@ -73,8 +75,9 @@ std::string folder_of(std::string_view mailbox) {
     std::string out;
     for (std::size_t at = 0; at <= mailbox.size();) {
         const auto end = std::min(mailbox.find(kSeparator, at), mailbox.size());
+        const auto level = mailbox.substr(at, end - at);
         out += '.';
-        out += mail::encode_utf7(mailbox.substr(at, end - at), kDots);
+        out += mail::encode_utf7(level, level.starts_with('=') ? kDotsAndSum : kDots);
         at = end + 1;
     }
     if (out.size() > kMaxFolder) return std::string(kSumFolder) + base::hex(base::sha256(mailbox));
@@ -87,7 +90,7 @@ std::optional<std::string> mailbox_of(std::string_view folder) {
     std::string out;
     for (std::size_t at = 1; at <= folder.size();) {
         const auto end = std::min(folder.find('.', at), folder.size());
-        const auto level = mail::decode_utf7(folder.substr(at, end - at), kDots);
+        const auto level = mail::decode_utf7(folder.substr(at, end - at), kDotsAndSum);
         if (!level) return std::nullopt;
         if (!out.empty()) out += kSeparator;
         out += *level;

@@ -141,7 +141,8 @@ TEST_CASE("names of folders in a Maildir") {
                                                           {"INBOX/x", ".INBOX.x"},
                                                           {"Entw\xC3\xBCrfe", ".Entw&APw-rfe"},
                                                           {"a&b", ".a&-b"},
-                                                          {"v1.2/x", ".v1&AC4-2.x"}}) {
+                                                          {"v1.2/x", ".v1&AC4-2.x"},
+                                                          {"=a/b=c", ".&AD0-a.b=c"}}) {
         CHECK(folder_of(name) == path);
         CHECK(mailbox_of(path) == name);
     }
@@ -549,6 +550,28 @@ TEST_CASE("an account with a Maildir is backed up, restored, and its mail brough
     h.clean();
     h.deliver("three");
     CHECK(h.inbox().entries.size() == 2);
+    h.clean();
+}
+
+TEST_CASE("a long name that a mailbox was given later is known when the index is lost") {
+    const base::log::Capture quiet;
+    Mailroom h;
+    const auto first = std::string(400, 'a');
+    const auto second = std::string(400, 'b');
+    const auto box = h.get(h.store().create_mailbox(h.loop(), h.jane, "short", Role::none));
+    h.get(h.store().append(h.loop(), h.jane, box.id, {h.message("one")}, std::nullopt));
+    h.get(h.store().rename_mailbox(h.loop(), h.jane, "short", first));
+    SUBCASE("from a short one") { h.get(h.store().create_mailbox(h.loop(), h.jane, second, Role::none)); }
+    SUBCASE("from another long one") {
+        h.get(h.store().rename_mailbox(h.loop(), h.jane, first, second));
+        h.get(h.store().rename_mailbox(h.loop(), h.jane, second, "short"));
+        h.get(h.store().rename_mailbox(h.loop(), h.jane, "short", second));
+        h.get(h.store().rename_mailbox(h.loop(), h.jane, second, first));
+    }
+    h.close();
+    for (const auto* part : {"", "-wal", "-shm"}) fs::remove(h.account_folder() + "/index.sqlite" + part);
+    h.open();
+    CHECK(h.box(first).messages == 1);
     h.clean();
 }
 
