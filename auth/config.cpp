@@ -93,9 +93,10 @@ Table<LdapConfig> ldap_table() {
              "The name of an account's entry, such as uid=%u,ou=people,dc=example; empty: search.")
         .key("group", &C::group, text(), "Only members of this entry are accounts; empty: all.")
         .key("member_attribute", &C::member_attribute, text(), "Its attribute with their names.")
-        .key("address_attribute", &C::address_attribute, text(),
-             "The account's address, such as mail: an entry with another one than was asked for is nobody's; "
-             "empty: not looked at.")
+        .key(
+            "address_attribute", &C::address_attribute, text(),
+            "The account's address, such as mail: an entry without the one that was asked for is nobody's; each of "
+            "several is an account of its own, unless filter finds the entry by one alone; empty: not looked at.")
         .key("name_attribute", &C::name_attribute, text(), "The person's name.")
         .key("quota_attribute", &C::quota_attribute, text(), "A size such as 2GiB; empty: none.")
         .key("max_messages_attribute", &C::max_messages_attribute, text(), "A number; empty: none.")

@@ -219,9 +219,11 @@ base::Result<std::optional<LdapBackend::Person>> LdapBackend::person(const mail:
     auto found = search(by_name ? dn_for(config_.user_dn, name) : config_.base,
                         by_name ? LDAP_SCOPE_BASE : LDAP_SCOPE_SUBTREE, filter_for(config_.filter, name));
     if (!found || !*found) return found;
-    // A matching rule may find ann's entry for änn: one that tells its address is only that address's.
+    // A matching rule may find ann's entry for änn: one that tells its addresses is only theirs.
+    // Its values have no order (RFC 4511 §4.1.7).
     const auto& own = (*found)->all(config_.address_attribute);
-    if (!own.empty() && mail::parse_account_name(own.front()) != name) return std::nullopt;
+    const auto is_name = [&](const auto& address) { return mail::parse_account_name(address) == name; };
+    if (!own.empty() && std::ranges::none_of(own, is_name)) return std::nullopt;
     if (config_.group.empty()) return found;
     const auto member = fmt::format("({}={})", config_.member_attribute, filter_escaped((*found)->dn));
     const auto group = search(config_.group, LDAP_SCOPE_BASE, member);

@@ -45,6 +45,7 @@ uid: bob
 cn: Bob
 sn: Example
 mail: bob@example.org
+mail: robert@example.org
 employeeType: TRUE
 userPassword: {bob}
 
@@ -134,6 +135,6 @@ def slapd_keeps_the_contract(t):
     # libldap takes "localhost" for the machine's own name, so the certificate bears the address.
     certificate = t.certificate("slapd", host="127.0.0.1", signer="authority")
     server = _server(t, directories.Slapd, _filled(LDIF), certificate)
-    _contract(t, "contract: ldap*", LDAP=f"ldap://127.0.0.1:{server.port}")
+    _contract(t, "contract: ldap*,ldap: an entry*", LDAP=f"ldap://127.0.0.1:{server.port}")
     _contract(t, "contract: ldap*,ldap: a certificate*", LDAP=f"ldap://127.0.0.1:{server.port}", LDAP_STARTTLS=1,
               LDAP_CA=authority[0])

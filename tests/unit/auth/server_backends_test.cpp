@@ -119,6 +119,21 @@ TEST_CASE("ldap: an entry that tells its address is nobody else's" * doctest::sk
     CHECK_FALSE(auth::testing::right_password(w.loops, backend, {"\xc3\xa4nn", "example.org"}, "correct horse"));
 }
 
+TEST_CASE("ldap: an entry that tells several addresses is each one's" *
+          doctest::skip(missing("POSTHORN_TEST_LDAP"))) {
+    World w;
+    auto config = ldap();
+    config.filter = "(uid=bob)";
+    config.address_attribute = "mail";
+    impl::LdapBackend backend(config, *w.pool);
+    for (const auto* local : {"bob", "robert", "ann"}) {
+        CAPTURE(local);
+        const auto entry = answer_of(w.loops, backend.find(w.loops.at(0), {local, "example.org"}));
+        REQUIRE(entry);
+        CHECK(entry->has_value() == (std::string_view(local) != "ann"));
+    }
+}
+
 TEST_CASE("contract: ldap, by name and group" * doctest::skip(missing("POSTHORN_TEST_LDAP"))) {
     World w;
     auto config = ldap();
