@@ -100,7 +100,7 @@ net::Task<Reply> Session::fetch() {
         coming = begin_batch(plan, batch);
         const bool whole = co_await fetch_batch(plan, std::move(messages), wanted);
         all = all && whole;
-        if (lost_ || hurry_) break;
+        if (cut_short()) break;
     }
     co_return all ? Reply::ok("Fetched") : Reply::ok("Some are gone or cannot be read", "EXPUNGEISSUED");
 }

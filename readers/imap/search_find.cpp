@@ -79,7 +79,7 @@ net::Task<std::expected<Session::Found, Reply>> Session::find(SearchKey key, std
     for (auto batch = next_batch(uids, at, size); !batch.empty(); batch = next_batch(uids, at, size)) {
         if (!co_await hunt_batch(hunt, std::move(batch)))
             co_return std::unexpected(Reply::no("Cannot search now", "UNAVAILABLE"));
-        if (lost_ || hurry_) break;
+        if (cut_short()) break;
         co_await net::yield(loop());
     }
     if (!modseq) hunt.found.modseq = 0;
@@ -107,7 +107,7 @@ net::Task<bool> Session::hunt_batch(Hunt& hunt, NumberSet uids) {
     std::uint32_t at = 0;
     for (auto some = next_batch(open, at, kSummaries); !some.empty(); some = next_batch(open, at, kSummaries)) {
         if (!co_await judge_summaries(hunt, std::move(some))) co_return false;
-        if (lost_ || hurry_) break;
+        if (cut_short()) break;
         co_await net::yield(loop());
     }
     co_return true;
@@ -151,7 +151,7 @@ net::Task<bool> Session::ask_texts(Hunt& hunt, const NumberSet& uids) {
         }
         for (std::size_t i = 0; i < hunt.texts.size(); ++i) hunt.answer.found[i].add(more->found[i]);
         hunt.answer.rest = std::move(more->rest);
-        if (lost_ || hurry_) break;
+        if (cut_short()) break;
     }
     co_return true;
 }

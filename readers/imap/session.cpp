@@ -72,8 +72,13 @@ base::Duration Session::timeout(ServerTimeout which) const {
     return limits().idle;
 }
 
+bool Session::cut_short() {
+    lost_ = lost_ || hurry_;
+    return lost_;
+}
+
 net::Task<bool> Session::flush() {
-    if (lost_ || hurry_) co_return false;
+    if (cut_short()) co_return false;
     if (out().size() < kPiece) co_return true;
     lost_ = !co_await send(out(), limits().write);
     out().clear();

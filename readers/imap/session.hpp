@@ -47,8 +47,10 @@ private:
     void report() const override;
     void gone() override;
     base::Duration timeout(ServerTimeout which) const;
-    // Sends what has gathered in out(), when it is more than a piece. False: the client is gone, no more is worth
-    // doing.
+    // True: the client is gone, or the server goes at once, so the command breaks off. What it has said is not whole
+    // and is dropped, its reply, too.
+    bool cut_short();
+    // Sends what has gathered in out(), when it is more than a piece. False: cut_short().
     net::Task<bool> flush();
 
     // commands.cpp: which function runs which command
@@ -151,7 +153,7 @@ private:
     // UIDs of the selected mailbox that a command names; an error when it names a message number that is not there.
     std::expected<NumberSet, Reply> named(const SequenceSet& set, bool uid) const;
 
-    bool lost_ = false;  // a write failed inside a command
+    bool lost_ = false;  // a command broke off, or a write in it failed
     std::optional<Selected> selected_;
     std::unique_ptr<store::Subscription> subscription_;
     bool news_ = false;  // something happened in the account since the last sync()

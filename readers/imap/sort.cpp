@@ -54,7 +54,7 @@ net::Task<bool> Session::each_found(NumberSet uids, bool summaries, Take& take, 
             take(number, message, std::move(summary));
         }
         batched();
-        if (lost_ || hurry_) break;
+        if (cut_short()) break;
         co_await net::yield(loop());
     }
     co_return true;

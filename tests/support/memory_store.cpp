@@ -304,6 +304,7 @@ base::Result<T> MemoryStore::with(const Account& account, F&& fn) {
     std::optional<base::Result<T>> result;
     ModSeq modseq = 0;
     std::vector<MailboxId> touched;
+    if (before_) before_();
     {
         const std::lock_guard lock(mutex_);
         if (failure_) return std::unexpected(*failure_);

@@ -2,6 +2,7 @@
 // (tests/unit/store/store_contract.hpp). Any thread; a call is done when it is made.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -21,6 +22,9 @@ public:
 
     // The next calls, of any kind but watch() and release(), fail with this; nullopt: no more.
     void fail_with(std::optional<base::Error> error);
+    // Before each of those calls but upload(), on the caller's thread, `hook` runs; it may throw, and tell later calls
+    // and this one to fail. Set while no call runs.
+    void before_calls(std::function<void()> hook) { before_ = std::move(hook); }
     // All mailboxes of an account get another UIDVALIDITY, as when a backup is put back.
     void number_anew(const Account& account);
     // All that is in a mailbox, octet by octet, in the order of UIDs; of an account or mailbox that is not there nothing.
@@ -89,6 +93,7 @@ private:
 
     mutable std::mutex mutex_;
     std::optional<base::Error> failure_;
+    std::function<void()> before_;
     std::map<Account, std::unique_ptr<State>> accounts_;
     store::Watchers watchers_;
 };
