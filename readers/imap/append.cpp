@@ -14,6 +14,7 @@ struct Session::Appending {
     std::optional<store::Uid> replaces;  // in the selected mailbox
     std::vector<store::NewMessage> messages;
     std::uint64_t staged = 0;                   // octets of all of them
+    std::uint64_t by_url = 0;                   // and of these what came by URL
     std::optional<store::AccountState> before;  // as it was at the first message, where there is a quota
     // Of the message at hand.
     std::unique_ptr<store::Upload> upload;
@@ -24,7 +25,11 @@ namespace {
 
 // That one command may bring.
 constexpr std::size_t kMaxMessages = 1000;
+// By URL, which costs the client nothing, no more than a message may have; where that has no limit, so much.
+constexpr std::uint64_t kMaxByUrl = 1ULL << 30;
 constexpr std::size_t kPiece = 64 * 1024;
+
+Reply going_down() { return Reply::no("The server goes down", "UNAVAILABLE"); }
 
 // RFC 4469 §5
 Reply bad_url(std::string_view url) {
@@ -147,6 +152,7 @@ net::Task<std::optional<Reply>> Session::append_bytes(std::string bytes) {
 
 // RFC 4469 §3: octets of a message in one of this account's mailboxes.
 net::Task<std::optional<Reply>> Session::append_url(std::string text) {
+    if (hurry_) co_return going_down();
     const auto url = parse_message_url(text);
     if (!url || (url->host && !base::iequals(*url->host, settings_->options.hostname)) ||
         (!url->user.empty() && url->user != account_.text()) || (url->mailbox.empty() && !selected_))
@@ -181,8 +187,13 @@ net::Task<std::optional<Reply>> Session::append_extent(std::shared_ptr<store::Bo
     }
     const auto begin = where.begin + std::min(url.offset.value_or(0), where.end - where.begin);
     const auto end = begin + std::min(url.count.value_or(UINT64_MAX), where.end - begin);
+    auto& taken = appending_->by_url;
+    const auto most = limits().append_limit != 0 ? limits().append_limit : kMaxByUrl;
+    if (end - begin > most - taken) co_return Reply::no("Too much is taken by URL", "TOOBIG");
+    taken += end - begin;
     auto refusal = co_await append_room(end - begin);
     for (auto at = begin; !refusal && at < end;) {
+        if (hurry_) co_return going_down();
         const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, end - at));
         std::string bytes;
         if (header) {

@@ -103,6 +103,19 @@ TEST_CASE("what several messages need is asked for before they are sent") {
     CHECK(has(f.say(*client, std::string(40, 'x') + "\r\n"), "c OK [APPENDUID "));
 }
 
+TEST_CASE("what one command takes by URL is bounded, however many messages it makes of it") {
+    ImapFixture f;
+    f.listener.limits.append_limit = 100;
+    f.put(std::string(60, 'x'));
+    auto client = f.in("INBOX");
+    const std::string part = " CATENATE (URL \";UID=1\")";
+    CHECK(has(f.say(*client, "a APPEND INBOX" + part + part + "\r\n"), "a NO [TOOBIG]"));
+    CHECK(f.store.content(f.ann).size() == 1);
+    CHECK(has(f.say(*client, "b APPEND INBOX" + part + " " + literal(std::string(60, 'y')) + "\r\n"),
+              "b OK [APPENDUID "));
+    CHECK(has(f.say(*client, "c APPEND INBOX" + part + "\r\n"), "c OK [APPENDUID "));
+}
+
 TEST_CASE("parts count together against the limit of a message") {
     ImapFixture f;
     f.listener.limits.append_limit = 100;
