@@ -226,6 +226,11 @@ net::Task<bool> Session::put_message(const Plan& plan, const store::Message& mes
         out() += " FLAGS ";
         put_flags(out(), entry.flags, selected_->keywords);
     }
+    // RFC 7162 §3.2: with what has changed
+    if (seen && machine_.enabled().condstore && !plan.names(Kind::modseq)) {
+        put_number(out() += " MODSEQ (", entry.modseq);
+        out() += ')';
+    }
     out() += ")\r\n";
     co_return true;
 }

@@ -232,6 +232,20 @@ TEST_CASE("CONDSTORE and QRESYNC") {
     CHECK(has(f.say(*one, "i NOOP\r\n"), "* VANISHED 1\r\n"));
 }
 
+TEST_CASE("FETCH that sets \\Seen tells the modseq where CONDSTORE is on (RFC 7162)") {
+    ImapFixture f;
+    for (int i = 0; i < 3; ++i) f.put("Subject: x\r\n\r\nx\r\n");
+    auto client = f.in();
+    f.say(*client, "a ENABLE CONDSTORE\r\n");
+    f.say(*client, "b SELECT INBOX\r\n");
+    CHECK(has(f.say(*client, "c FETCH 1 BODY[TEXT]\r\n"), " FLAGS (\\Seen) MODSEQ ("));
+    CHECK_FALSE(has(f.say(*client, "d FETCH 1 BODY[TEXT]\r\n"), "MODSEQ"));
+    CHECK(has(f.say(*client, "e FETCH 2 (FLAGS BODY[TEXT])\r\n"),
+              "(FLAGS (\\Seen) BODY[TEXT] {3}\r\nx\r\n MODSEQ ("));
+    const auto named = f.say(*client, "f FETCH 3 (MODSEQ BODY[TEXT])\r\n");
+    CHECK(named.find("MODSEQ") == named.rfind("MODSEQ"));
+}
+
 TEST_CASE("APPEND, COPY, MOVE") {
     ImapFixture f;
     auto client = f.in("INBOX");
