@@ -160,6 +160,9 @@ net::Task<bool> Session::fetch_batch(const Plan& plan, base::Result<std::vector<
             if (!found) {
                 if (!store::is_missing(found.error())) failed("open", found.error());
                 all = false;
+                // Nothing has been told of it: sync() tells that it is seen.
+                const auto own = selected_->own.find(message.entry.modseq);
+                if (own != selected_->own.end()) own->second.remove(message.entry.uid, message.entry.uid);
                 continue;
             }
             body = std::move(*found);
