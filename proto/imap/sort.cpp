@@ -21,7 +21,7 @@ void put_time_key(std::string& key, std::int64_t time) {
 
 // No text of a header holds NUL: its end comes before anything longer.
 void put_text_key(std::string& key, std::string_view utf8) {
-    key += mail::casemap(utf8);
+    key += sort_text(utf8);
     key += '\0';
 }
 
@@ -41,6 +41,15 @@ std::string display_of(const std::vector<mail::ListedAddress>& list) {
 }
 
 }  // namespace
+
+std::string sort_text(std::string_view utf8) {
+    constexpr std::size_t most = 256;
+    auto text = mail::casemap(utf8, most);
+    if (text.size() <= most) return text;
+    auto end = most;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+    return text.substr(0, end);
+}
 
 bool needs_summary(const SortCriterion& criterion) {
     return criterion.by != By::arrival && criterion.by != By::size;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,10 @@ namespace posthorn::imap {
 
 // Whether a criterion looks at the summary.
 bool needs_summary(const SortCriterion& criterion);
+
+// What of a text is compared: its collation key (RFC 5051), which may be longer than the text, cut to 256 octets at a
+// character.
+std::string sort_text(std::string_view utf8);
 
 // What is compared, octet by octet. `summary` may be null where no criterion needs it; times in seconds since 1970.
 // Of a text 256 octets count.

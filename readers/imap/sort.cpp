@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "mail/mime/casemap.hpp"
 #include "proto/imap/text.hpp"
 #include "proto/imap/thread.hpp"
 #include "readers/imap/session.hpp"
@@ -20,7 +19,7 @@ constexpr std::size_t kPiece = 64 * 1024;
 ThreadMessage thread_message(std::uint32_t number, mail::Summary summary, std::int64_t received) {
     return {.number = number,
             .sent = sent_date(summary, received),
-            .subject = mail::casemap(summary.thread.base_subject),
+            .subject = sort_text(summary.thread.base_subject),
             .answer = summary.thread.answer,
             .message_id = std::move(summary.thread.message_id),
             .references = std::move(summary.thread.references)};
