@@ -80,7 +80,7 @@ test_units() {
     local exe
     for exe in "$1"/tests/unit/unit-*; do
         [[ -f $exe && -x $exe ]] || continue
-        suite "$2${exe##*/}" 300 "$exe"
+        suite "$2${exe##*/}" 600 "$exe"
     done
 }
 
